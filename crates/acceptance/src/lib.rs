@@ -1,0 +1,1 @@
+//! Proves pinned images on a compose stack before they are deployed

@@ -1,0 +1,1 @@
+//! The runner protocol, reports for people and machines, and the pipeline command

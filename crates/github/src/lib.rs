@@ -1,0 +1,1 @@
+//! The few GitHub API calls the pipeline needs

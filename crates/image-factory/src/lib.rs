@@ -1,0 +1,1 @@
+//! What must be built and why, building and pushing with BuildKit, and pinning digests

@@ -1,0 +1,1 @@
+//! Modal client, secret sync, deploy and smoke

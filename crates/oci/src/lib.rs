@@ -1,0 +1,1 @@
+//! OCI registry client with retry and credentials

@@ -1,0 +1,1 @@
+//! The fast lane: checks as data, run side by side

@@ -1,0 +1,129 @@
+//! Real children: redaction, time-outs, cancellation and what is left behind.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use process::{Command, ProcessError, Stream};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+fn sh(script: &str) -> Command {
+    Command::new("sh").arg("-c").arg(script)
+}
+
+async fn alive(pid: &str) -> bool {
+    // A zombie that nobody reaped yet is dead for our purpose.
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+        .is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn a_failure_names_command_code_and_stderr_without_the_secret() {
+    let secret = SecretString::from("s3cr3t-value");
+    let error = sh("echo \"no luck with $TOKEN\" >&2; exit 7")
+        .secret_env("TOKEN", &secret)
+        .run(&CancellationToken::new())
+        .await
+        .unwrap_err();
+    let ProcessError::Failed { code, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*code, Some(7));
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("no luck with ***"), "{text}");
+    assert!(!text.contains("s3cr3t"), "{text}");
+}
+
+#[tokio::test]
+async fn lines_arrive_redacted_from_both_streams() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    sh("echo out $TOKEN; echo err >&2")
+        .secret_env("TOKEN", &SecretString::from("s3cr3t-value"))
+        .on_line(move |stream, line| sink.lock().unwrap().push((stream, line.to_owned())))
+        .run(&CancellationToken::new())
+        .await
+        .unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(
+        seen.contains(&(Stream::Stdout, "out ***".into())),
+        "{seen:?}"
+    );
+    assert!(seen.contains(&(Stream::Stderr, "err".into())), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_time_out_ends_grandchildren_that_ignore_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let script = format!(
+        "trap '' TERM; sleep 60 & echo $! > {}; wait; sleep 60",
+        file.display()
+    );
+    let started = Instant::now();
+    let error = sh(&script)
+        .timeout(Duration::from_millis(300))
+        .grace(Duration::from_millis(200))
+        .run(&CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ProcessError::TimedOut { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let pid = std::fs::read_to_string(file).unwrap();
+    assert!(!alive(&pid).await, "the grandchild {pid} is still there");
+}
+
+#[tokio::test]
+async fn cancellation_and_drop_end_the_group() {
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+    });
+    let error = sh("sleep 60").run(&cancel).await.unwrap_err();
+    assert!(error.is_cancelled());
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let script = format!("sleep 60 & echo $! > {}; wait", file.display());
+    let never = CancellationToken::new();
+    let dropped = tokio::time::timeout(Duration::from_millis(500), sh(&script).run(&never)).await;
+    assert!(dropped.is_err());
+    let pid = std::fs::read_to_string(file).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!alive(&pid).await, "the grandchild {pid} is still there");
+}
+
+#[tokio::test]
+async fn a_background_grandchild_does_not_hold_the_run_open() {
+    let started = Instant::now();
+    let output = sh("sleep 60 & echo done")
+        .run(&CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(output.stdout_text(), "done\n");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn a_missing_program_is_named() {
+    let error = Command::new("no-such-program-here")
+        .run(&CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "start `no-such-program-here`: no such program"
+    );
+}
+
+#[tokio::test]
+async fn standard_input_reaches_the_child() {
+    let output = Command::new("cat")
+        .stdin("hello")
+        .run(&CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(output.stdout, b"hello");
+}

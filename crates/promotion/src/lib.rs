@@ -1,0 +1,1 @@
+//! Compares environments and promotes pins from one to the next

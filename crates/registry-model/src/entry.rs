@@ -1,0 +1,122 @@
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::{PinnedImage, Platform, ProcessorRef, Repository};
+
+/// One processor as its registry file describes it.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name, `ref:`.
+    #[serde(rename = "ref")]
+    pub reference: ProcessorRef,
+    /// The registry file, relative to the root of the repository.
+    pub file: PathBuf,
+    /// What should run, per platform; one for `image.oci`, several for `image.platforms`.
+    pub pins: Vec<Pin>,
+    /// The repository that the entry itself names, if it names one.
+    pub repository: Option<Repository>,
+    /// How it is built.
+    pub build: BuildSpec,
+    /// The secrets it needs, by name.
+    pub secrets: SecretNames,
+    /// `false` leaves it out of every stage; default `true`.
+    pub enabled: bool,
+    /// Everything the file says, in its order, for fields that no stage reads.
+    #[serde(skip)]
+    pub document: serde_yaml::Value,
+}
+
+/// Where an image is built from. Paths are relative to the root of the repository and stay in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BuildSpec {
+    /// The folder that the engine sees.
+    pub context: PathBuf,
+    /// The Dockerfile.
+    pub dockerfile: PathBuf,
+    /// `build.target`, the stage to build; default: the last.
+    pub target: Option<String>,
+    /// `build.args`, in their order.
+    pub args: Vec<(String, String)>,
+}
+
+/// `secrets.required` and `secrets.optional`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SecretNames {
+    /// Without one of these it cannot run.
+    pub required: Vec<String>,
+    /// Without one of these it runs with less.
+    pub optional: Vec<String>,
+}
+
+/// One place for a pin in a registry file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pin {
+    /// Where it stands.
+    pub place: PinPlace,
+    /// What stands there.
+    pub state: PinState,
+}
+
+/// Where in the file a pin stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinPlace {
+    /// `image.oci`: one image for every platform.
+    Oci,
+    /// `image.platforms.<arch>`: an image for one.
+    Platform(Platform),
+}
+
+/// What stands in the place of a pin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinState {
+    /// An image by digest.
+    Pinned(PinnedImage),
+    /// A placeholder (`sha256:pending`, `sha256:REPLACE_*`), an empty value or nothing at all.
+    Pending {
+        /// The placeholder, if there is one.
+        found: Option<String>,
+    },
+}
+
+impl Entry {
+    /// The pin that serves `platform`: its own, else the one for every platform.
+    #[must_use]
+    pub fn pin_for(&self, platform: &Platform) -> Option<&Pin> {
+        let own = PinPlace::Platform(platform.clone());
+        self.pins
+            .iter()
+            .find(|pin| pin.place == own)
+            .or_else(|| self.pins.iter().find(|pin| pin.place == PinPlace::Oci))
+    }
+
+    /// The image that should run on `platform`, unless it is pending.
+    #[must_use]
+    pub fn pinned(&self, platform: &Platform) -> Option<&PinnedImage> {
+        match &self.pin_for(platform)?.state {
+            PinState::Pinned(image) => Some(image),
+            PinState::Pending { .. } => None,
+        }
+    }
+
+    /// Where its images are pushed to: the repository it names, else `<prefix>/<image name>`.
+    ///
+    /// # Errors
+    /// When `prefix` is no `<registry>/<path>`.
+    pub fn repository(&self, prefix: &str) -> Result<Repository, crate::ImageError> {
+        match &self.repository {
+            Some(own) => Ok(own.clone()),
+            None => format!("{prefix}/{}", self.reference.image_name()).parse(),
+        }
+    }
+
+    /// The file, as people name it.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}

@@ -1,0 +1,1 @@
+//! Set-up, tests, rehearsal, bench and generated documents of this repository
