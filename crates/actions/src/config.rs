@@ -1,0 +1,199 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use registry_model::{Environment, Platform};
+use serde::{Deserialize, Serialize};
+
+/// `pipeline.yml` at the root of a repository. Every field has a default, and so has the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Globs of the registry files; default: both known layouts.
+    pub registry_files: Option<Vec<String>>,
+    /// The build context, relative to the root; default `code`.
+    pub context: Option<PathBuf>,
+    /// In promotion order; default `dev`, `staging`, `main`.
+    pub environments: Option<Vec<Environment>>,
+    /// Where images go whose entry names no repository; default `ghcr.io/<owner>/<repo>`.
+    pub image_prefix: Option<String>,
+    /// What is built; default `linux/amd64`.
+    pub platforms: Option<Vec<Platform>>,
+    /// Other images for the names in `FROM`, for a mirror or a machine without Docker Hub.
+    pub base_images: BTreeMap<String, String>,
+    /// The acceptance stage.
+    pub acceptance: AcceptanceConfig,
+    /// The deploy stage.
+    pub modal: ModalConfig,
+}
+
+/// `acceptance:` of `pipeline.yml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AcceptanceConfig {
+    /// The compose file; default: the first known name in the context or at the root.
+    pub compose_file: Option<PathBuf>,
+    /// Services to start; default `postgres`, `redis`, `minio`.
+    pub services: Option<Vec<String>>,
+    /// Where the suite runs; default: the context.
+    pub directory: Option<PathBuf>,
+    /// The suite; default `make test-acceptance`, when the Makefile has that target.
+    pub command: Option<Vec<String>>,
+    /// It is ended when it runs longer; default 900.
+    pub timeout_seconds: Option<u64>,
+    /// More environment for compose and the suite. No place for secrets.
+    pub env: BTreeMap<String, String>,
+}
+
+/// `modal:` of `pipeline.yml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ModalConfig {
+    /// The Modal app; default `code/modal_app.py`, when it is there.
+    pub app: Option<PathBuf>,
+    /// The function that the smoke test calls; default `smoke`.
+    pub function: Option<String>,
+}
+
+/// `pipeline.yml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("read `{file}`")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It does not say what it should.
+    #[error("understand `{file}`")]
+    Parse {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_yaml::Error,
+    },
+    /// A path in it leaves the repository.
+    #[error("use `{field}: {path}` of `pipeline.yml`: it leaves the repository")]
+    Escapes {
+        /// The field.
+        field: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl Config {
+    /// Reads `pipeline.yml` (or `pipeline.yaml`) at `root`; without one, everything is default.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be used.
+    pub fn load(root: &Path) -> Result<Self, ConfigError> {
+        for name in ["pipeline.yml", "pipeline.yaml"] {
+            let file = root.join(name);
+            match std::fs::read_to_string(&file) {
+                Ok(text) => return Self::parse(&text, file),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(ConfigError::Read { file, source }),
+            }
+        }
+        Ok(Self::default())
+    }
+
+    fn parse(text: &str, file: PathBuf) -> Result<Self, ConfigError> {
+        if text
+            .lines()
+            .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+        {
+            return Ok(Self::default());
+        }
+        let config: Self =
+            serde_yaml::from_str(text).map_err(|source| ConfigError::Parse { file, source })?;
+        let paths = [
+            ("context", &config.context),
+            ("acceptance.compose-file", &config.acceptance.compose_file),
+            ("acceptance.directory", &config.acceptance.directory),
+            ("modal.app", &config.modal.app),
+        ];
+        for (field, path) in paths {
+            if let Some(path) = path
+                && !stays_inside(path)
+            {
+                return Err(ConfigError::Escapes {
+                    field,
+                    path: path.clone(),
+                });
+            }
+        }
+        Ok(config)
+    }
+
+    /// The environments in promotion order.
+    #[must_use]
+    pub fn environments(&self) -> Vec<Environment> {
+        self.environments.clone().unwrap_or_else(|| {
+            ["dev", "staging", "main"]
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect()
+        })
+    }
+
+    /// The build context.
+    #[must_use]
+    pub fn context(&self) -> PathBuf {
+        self.context
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("code"))
+    }
+}
+
+fn stays_inside(path: &Path) -> bool {
+    use std::path::Component;
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, "pipeline.yml".into())
+    }
+
+    #[test]
+    fn an_empty_file_is_all_defaults() {
+        assert_eq!(parse("# nothing yet\n").unwrap(), Config::default());
+        let names: Vec<_> = Config::default()
+            .environments()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(names, ["dev", "staging", "main"]);
+    }
+
+    #[test]
+    fn a_misspelt_field_is_named() {
+        let error = parse("base-image: {}\n").unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("base-image"), "{source}");
+        assert!(source.contains("base-images"), "{source}");
+    }
+
+    #[test]
+    fn paths_stay_inside() {
+        for text in [
+            "context: ../x",
+            "modal: {app: /etc/passwd}",
+            "acceptance: {directory: a/../../b}",
+        ] {
+            assert!(
+                matches!(parse(text), Err(ConfigError::Escapes { .. })),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// The target of the events that are meant for people. The libraries emit them; this is the one
+/// place that shows them.
+const TARGET: &str = "pipeline::progress";
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// One line when a stage ends: for pipes and logs.
+    Lines,
+    /// A spinner with the elapsed time while a stage runs: for terminals.
+    Live,
+    /// Lines, and one more for each thing that happens within a stage.
+    Verbose,
+}
+
+/// Shows progress events on standard error.
+pub struct Progress {
+    style: Style,
+    bars: MultiProgress,
+    running: Mutex<HashMap<String, Running>>,
+}
+
+struct Running {
+    since: Instant,
+    bar: Option<ProgressBar>,
+}
+
+#[derive(Default)]
+struct Fields {
+    stage: String,
+    item: Option<String>,
+    status: Option<String>,
+    message: String,
+}
+
+impl Style {
+    /// Live on a terminal, lines elsewhere, unless more is asked for.
+    #[must_use]
+    pub fn choose(verbose: bool) -> Self {
+        if verbose {
+            Self::Verbose
+        } else if std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() {
+            Self::Live
+        } else {
+            Self::Lines
+        }
+    }
+}
+
+impl Progress {
+    /// A layer for `tracing_subscriber`.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        Self {
+            style,
+            bars: MultiProgress::new(),
+            running: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn show(&self, fields: &Fields) {
+        let Ok(mut running) = self.running.lock() else {
+            return;
+        };
+        match fields.status.as_deref() {
+            Some("start") => {
+                let bar = (self.style == Style::Live).then(|| self.spinner(&fields.stage));
+                running.insert(
+                    fields.stage.clone(),
+                    Running {
+                        since: Instant::now(),
+                        bar,
+                    },
+                );
+            }
+            Some(status) => {
+                let ended = running.remove(&fields.stage);
+                let elapsed = ended
+                    .as_ref()
+                    .map_or(Duration::ZERO, |stage| stage.since.elapsed());
+                if let Some(bar) = ended.and_then(|stage| stage.bar) {
+                    bar.finish_and_clear();
+                }
+                let mark = match status {
+                    "done" => "✓",
+                    "failed" => "✗",
+                    _ => "–",
+                };
+                let seconds = elapsed.as_secs_f64();
+                self.line(&format!(
+                    "{mark} {:<22} {:>6.1} s  {}",
+                    fields.stage, seconds, fields.message
+                ));
+            }
+            None => self.within(&running, fields),
+        }
+    }
+
+    fn within(&self, running: &HashMap<String, Running>, fields: &Fields) {
+        let mut text = String::new();
+        if let Some(item) = &fields.item {
+            let _ = write!(text, "{item}: ");
+        }
+        text.push_str(&fields.message);
+        match self.style {
+            Style::Verbose => self.line(&format!("  {}: {text}", fields.stage)),
+            Style::Live => {
+                // A stage inside another (`deploy` in `deploy dev`) speaks through the outer one.
+                let bar = running
+                    .get(&fields.stage)
+                    .or_else(|| running.values().max_by_key(|stage| stage.since))
+                    .and_then(|stage| stage.bar.as_ref());
+                if let Some(bar) = bar {
+                    bar.set_message(text);
+                }
+            }
+            Style::Lines => {}
+        }
+    }
+
+    fn spinner(&self, stage: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {prefix:<22} {elapsed:>6}    {wide_msg}")
+        {
+            bar.set_style(style);
+        }
+        bar.set_prefix(stage.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
+    fn line(&self, text: &str) {
+        let show = || {
+            // A closed standard error is no reason to stop.
+            let _ = writeln!(anstream::stderr(), "{}", printable(text));
+        };
+        self.bars.suspend(show);
+    }
+}
+
+/// Text from programs and registries, without what could steer a terminal or a runner.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
+        .collect()
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "stage" => self.stage = value.to_owned(),
+            "item" => self.item = Some(value.to_owned()),
+            "status" => self.status = Some(value.to_owned()),
+            "message" => self.message = value.to_owned(),
+            _ => {}
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Progress {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if event.metadata().target() == TARGET {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            self.show(&fields);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\nc\td"), "a [2Jb  c\td");
+    }
+}
