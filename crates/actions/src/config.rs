@@ -7,56 +7,56 @@ use serde::{Deserialize, Serialize};
 /// `pipeline.yml` at the root of a repository. Every field has a default, and so has the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Globs of the registry files; default: both known layouts.
-    pub registry_files: Option<Vec<String>>,
+    pub(crate) registry_files: Option<Vec<String>>,
     /// The build context, relative to the root; default `code`.
-    pub context: Option<PathBuf>,
+    pub(crate) context: Option<PathBuf>,
     /// In promotion order; default `dev`, `staging`, `main`.
-    pub environments: Option<Vec<Environment>>,
+    pub(crate) environments: Option<Vec<Environment>>,
     /// Where images go whose entry names no repository; default `ghcr.io/<owner>/<repo>`.
-    pub image_prefix: Option<String>,
+    pub(crate) image_prefix: Option<String>,
     /// What is built; default `linux/amd64`.
-    pub platforms: Option<Vec<Platform>>,
+    pub(crate) platforms: Option<Vec<Platform>>,
     /// Other images for the names in `FROM`, for a mirror or a machine without Docker Hub.
-    pub base_images: BTreeMap<String, String>,
+    pub(crate) base_images: BTreeMap<String, String>,
     /// The acceptance stage.
-    pub acceptance: AcceptanceConfig,
+    pub(crate) acceptance: AcceptanceConfig,
     /// The deploy stage.
-    pub modal: ModalConfig,
+    pub(crate) modal: ModalConfig,
 }
 
 /// `acceptance:` of `pipeline.yml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct AcceptanceConfig {
+pub(crate) struct AcceptanceConfig {
     /// The compose file; default: the first known name in the context or at the root.
-    pub compose_file: Option<PathBuf>,
+    pub(crate) compose_file: Option<PathBuf>,
     /// Services to start; default `postgres`, `redis`, `minio`.
-    pub services: Option<Vec<String>>,
+    pub(crate) services: Option<Vec<String>>,
     /// Where the suite runs; default: the context.
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// The suite; default `make test-acceptance`, when the Makefile has that target.
-    pub command: Option<Vec<String>>,
+    pub(crate) command: Option<Vec<String>>,
     /// It is ended when it runs longer; default 900.
-    pub timeout_seconds: Option<u64>,
+    pub(crate) timeout_seconds: Option<u64>,
     /// More environment for compose and the suite. No place for secrets.
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// `modal:` of `pipeline.yml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct ModalConfig {
+pub(crate) struct ModalConfig {
     /// The Modal app; default `code/modal_app.py`, when it is there.
-    pub app: Option<PathBuf>,
+    pub(crate) app: Option<PathBuf>,
     /// The function that the smoke test calls; default `smoke`.
-    pub function: Option<String>,
+    pub(crate) function: Option<String>,
 }
 
 /// `pipeline.yml` cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// It cannot be read.
     #[error("read `{file}`")]
     Read {
@@ -90,7 +90,7 @@ impl Config {
     ///
     /// # Errors
     /// When the file is there and cannot be used.
-    pub fn load(root: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn load(root: &Path) -> Result<Self, ConfigError> {
         for name in ["pipeline.yml", "pipeline.yaml"] {
             let file = root.join(name);
             match std::fs::read_to_string(&file) {
@@ -132,7 +132,7 @@ impl Config {
 
     /// The environments in promotion order.
     #[must_use]
-    pub fn environments(&self) -> Vec<Environment> {
+    pub(crate) fn environments(&self) -> Vec<Environment> {
         self.environments.clone().unwrap_or_else(|| {
             ["dev", "staging", "main"]
                 .iter()
@@ -143,7 +143,7 @@ impl Config {
 
     /// The build context.
     #[must_use]
-    pub fn context(&self) -> PathBuf {
+    pub(crate) fn context(&self) -> PathBuf {
         self.context
             .clone()
             .unwrap_or_else(|| PathBuf::from("code"))

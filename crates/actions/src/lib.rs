@@ -19,9 +19,9 @@
 //! ```
 
 pub mod cli;
-pub mod config;
+mod config;
 mod exit;
 pub mod runner;
-pub mod ui;
+mod ui;
 
 pub use exit::Exit;

@@ -1,1 +1,80 @@
-//! The few GitHub API calls the pipeline needs
+//! The few GitHub calls that the pipeline needs, as values in and values out.
+//!
+//! A [`Repo`] is one repository on github.com or on a GitHub Enterprise Server, seen with one token.
+//! Commits are made through the Git Data API ([`Repo::commit_files`]): blobs, one tree on top of the
+//! base branch's tree, one commit and then one creation of the branch. Nothing is pushed with git,
+//! there is never a moment in which the branch exists without its commit, and because the request
+//! names neither author nor committer, GitHub signs what a bot token commits.
+//!
+//! Branches are moved with compare and swap: [`Repo::update_branch`] is a fast-forward unless asked
+//! otherwise, and answers [`GithubError::Moved`] when somebody else was faster.
+//!
+//! Server errors, broken connections and rate limits that say how long they last are retried a few
+//! times ([`Retry`]); refusals never are. A call that may have been carried out although its answer
+//! was lost is not carried out twice: the state is read again instead. Every error is one sentence
+//! with the operation and its object, and [`GithubError::hint`] names the permission or the setting
+//! to change. The token is in none of them.
+//!
+//! ```no_run
+//! use github::{CommitRequest, FileChange, MergeMethod, NewPullRequest, Repo, RepoOptions};
+//!
+//! # async fn propose() -> Result<(), github::GithubError> {
+//! let mut options = RepoOptions::new("acme/processors".parse()?);
+//! options.token = std::env::var("GITHUB_TOKEN").ok().map(Into::into);
+//! let repo = Repo::new(options)?;
+//!
+//! let commit = repo
+//!     .commit_files(&CommitRequest {
+//!         base: "dev".into(),
+//!         branch: "bot/pin-1".into(),
+//!         message: "ci: pin processor images (bot)".into(),
+//!         files: vec![FileChange {
+//!             path: "registry/replicate.yaml".into(),
+//!             bytes: b"image: {}\n".to_vec(),
+//!             executable: false,
+//!         }],
+//!     })
+//!     .await?;
+//! let request = repo
+//!     .create_pull_request(&NewPullRequest {
+//!         title: "Pin processor images".into(),
+//!         body: String::new(),
+//!         head: commit.branch.clone(),
+//!         base: "dev".into(),
+//!         draft: false,
+//!     })
+//!     .await?;
+//! repo.merge_pull_request(request.number, MergeMethod::Merge, &commit.sha)
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Names are checked when they are made, without a call:
+//!
+//! ```
+//! use github::{CommitSha, RepoName};
+//!
+//! let name: RepoName = "acme/processors".parse()?;
+//! assert_eq!((name.owner(), name.name()), ("acme", "processors"));
+//! assert!("acme".parse::<RepoName>().is_err());
+//! assert!("main".parse::<CommitSha>().is_err());
+//! # Ok::<(), github::GithubError>(())
+//! ```
+
+mod call;
+mod commit;
+mod contents;
+mod error;
+mod names;
+mod pulls;
+mod refs;
+mod refusal;
+mod repo;
+
+pub use call::Retry;
+pub use commit::{CommitInfo, CommitRequest, FileChange};
+pub use contents::Comparison;
+pub use error::GithubError;
+pub use names::{CommitSha, RepoName};
+pub use pulls::{MergeMethod, NewPullRequest, PullRequest};
+pub use repo::{Repo, RepoOptions};

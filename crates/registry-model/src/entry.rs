@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub struct Entry {
     pub build: BuildSpec,
     /// The secrets it needs, by name.
     pub secrets: SecretNames,
+    /// What it needs to run.
+    pub runtime: Runtime,
     /// `false` leaves it out of every stage; default `true`.
     pub enabled: bool,
     /// Everything the file says, in its order, for fields that no stage reads.
@@ -49,6 +52,20 @@ pub struct SecretNames {
     pub required: Vec<String>,
     /// Without one of these it runs with less.
     pub optional: Vec<String>,
+}
+
+/// `runtime`: what the processor asks of the machine. An absent field is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Runtime {
+    /// `cpu`, in cores; `1` and `'1'` are the same.
+    pub cpu: Option<f64>,
+    /// `memory_gb` (in GiB) or `memory` (`2Gi`, `512Mi`), in MiB.
+    pub memory_mib: Option<u64>,
+    /// `gpu`; `none` and `null` are `None`.
+    pub gpu: Option<String>,
+    /// `timeout_s`, in seconds.
+    pub timeout_s: Option<u64>,
 }
 
 /// One place for a pin in a registry file.
@@ -81,6 +98,22 @@ pub enum PinState {
         /// The placeholder, if there is one.
         found: Option<String>,
     },
+}
+
+impl PinPlace {
+    /// The keys that lead to it, from the root of the document.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        match self {
+            Self::Oci => vec!["image", "oci"],
+            Self::Platform(platform) => vec!["image", "platforms", platform.arch()],
+        }
+    }
+}
+
+impl fmt::Display for PinPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.keys().join("."))
+    }
 }
 
 impl Entry {

@@ -26,6 +26,11 @@ pub struct Platform {
     variant: Option<String>,
 }
 
+/// The names that Go, and with it the OCI image index, gives to architectures of Linux.
+pub(crate) const ARCHITECTURES: &[&str] = &[
+    "386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x",
+];
+
 /// A text that is not the kind of name it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("read {kind} `{found}`: expected {expected}")]
@@ -39,6 +44,12 @@ pub struct NameError {
 }
 
 impl ProcessorRef {
+    /// The name without the version: `llm/litellm`.
+    #[must_use]
+    pub fn unversioned(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
     /// The folder of its package: `llm_litellm`.
     #[must_use]
     pub fn package(&self) -> String {
@@ -136,6 +147,17 @@ impl Platform {
             arch: "amd64".into(),
             variant: None,
         }
+    }
+
+    /// The platform of a key below `image.platforms`; `None` when the key is no architecture that
+    /// Linux images are made for.
+    #[must_use]
+    pub fn linux(arch: &str) -> Option<Self> {
+        ARCHITECTURES.contains(&arch).then(|| Self {
+            os: "linux".into(),
+            arch: arch.into(),
+            variant: None,
+        })
     }
 
     /// `linux`.

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `pipeline` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    actions::cli::main()
+}

@@ -1,1 +1,96 @@
-pub mod stub {}
+//! The `pipeline` command: arguments, one file a stage, and how results are shown.
+
+mod accept;
+mod args;
+mod build;
+mod context;
+mod deploy;
+mod failures;
+mod output;
+mod pin;
+mod plan;
+mod promote;
+mod rehearse;
+mod serve;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::layer::SubscriberExt;
+
+use args::Cli;
+use args::Command;
+
+use crate::exit::Exit;
+use crate::ui::{Failure, Progress, Style};
+
+/// Reads the arguments, runs the command, shows how it ended, and returns the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap shows `--help` and `--version` this way too; those go to standard output.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Input
+            } else {
+                Exit::Done
+            }
+            .into();
+        }
+    };
+    let layers = tracing_subscriber::registry().with(Progress::new(Style::choose(cli.verbose)));
+    let shown = tracing::subscriber::set_global_default(layers);
+    let ended = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) if shown.is_ok() => runtime.block_on(run(cli)),
+        Ok(_) => Err(Failure::new(
+            Exit::Unexpected,
+            "show progress: something else does already",
+        )),
+        Err(error) => Err(Failure::new(Exit::Unexpected, error)),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.show(std::env::var_os("GITHUB_ACTIONS").is_some());
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let cancel = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(cancel.clone()));
+    match cli.command {
+        Command::Plan(args) => plan::run(&args, &cancel).await,
+        Command::Build(args) => build::run(&args, &cancel).await,
+        Command::Pin(args) => pin::run(&args, &cancel).await,
+        Command::Accept(args) => accept::run(&args, &cancel).await,
+        Command::Deploy(args) => deploy::run(&args, &cancel).await,
+        Command::Promote(args) => promote::run(&args, &cancel).await,
+        Command::Rehearse(args) => rehearse::run(&args, &cancel).await,
+        Command::Serve(args) => serve::run(&args, &cancel).await,
+    }
+}
+
+/// Cancels on the first Ctrl-C or SIGTERM. Everything listens to the token and cleans up.
+async fn cancel_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    cancel.cancel();
+}

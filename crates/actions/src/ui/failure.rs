@@ -6,18 +6,18 @@ use crate::runner::{Annotation, Level};
 
 /// Why a command did not end well: what to show, and what to exit with.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What happened.
-    pub error: Box<dyn Error + Send + Sync>,
+    pub(crate) error: Box<dyn Error + Send + Sync>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl Failure {
     /// A failure without a hint.
-    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             exit,
             error: error.into(),
@@ -27,14 +27,14 @@ impl Failure {
 
     /// The same with the cure.
     #[must_use]
-    pub fn with_hint(mut self, hint: Option<String>) -> Self {
+    pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }
 
     /// The whole text: the error, what caused it, and the cure.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if self.exit == Exit::Interrupted {
             return "interrupted: everything that was started has been stopped and removed"
                 .to_owned();
@@ -56,7 +56,7 @@ impl Failure {
     }
 
     /// Shows it on standard error and, in a workflow, as an annotation.
-    pub fn show(&self, in_workflow: bool) {
+    pub(crate) fn show(&self, in_workflow: bool) {
         let text = self.text();
         let _ = writeln!(anstream::stderr(), "{text}");
         if in_workflow {

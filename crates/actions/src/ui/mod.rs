@@ -3,5 +3,5 @@
 mod failure;
 mod progress;
 
-pub use failure::Failure;
-pub use progress::{Progress, Style};
+pub(crate) use failure::Failure;
+pub(crate) use progress::{Progress, Style};

@@ -16,7 +16,7 @@ const TARGET: &str = "pipeline::progress";
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// One line when a stage ends: for pipes and logs.
     Lines,
     /// A spinner with the elapsed time while a stage runs: for terminals.
@@ -26,7 +26,7 @@ pub enum Style {
 }
 
 /// Shows progress events on standard error.
-pub struct Progress {
+pub(crate) struct Progress {
     style: Style,
     bars: MultiProgress,
     running: Mutex<HashMap<String, Running>>,
@@ -48,7 +48,7 @@ struct Fields {
 impl Style {
     /// Live on a terminal, lines elsewhere, unless more is asked for.
     #[must_use]
-    pub fn choose(verbose: bool) -> Self {
+    pub(crate) fn choose(verbose: bool) -> Self {
         if verbose {
             Self::Verbose
         } else if std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() {
@@ -62,7 +62,7 @@ impl Style {
 impl Progress {
     /// A layer for `tracing_subscriber`.
     #[must_use]
-    pub fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style) -> Self {
         Self {
             style,
             bars: MultiProgress::new(),

@@ -1,0 +1,173 @@
+//! Docker Compose, found and spoken to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use process::{Command, ProcessError};
+use tokio_util::sync::CancellationToken;
+
+use crate::AcceptanceError;
+
+/// Pulling the services' images is not part of the time that they may take to become healthy.
+const PULL_ALLOWANCE: Duration = Duration::from_secs(15 * 60);
+
+/// One stack: a compose file under a project name.
+#[derive(Clone, Debug)]
+pub(crate) struct Compose {
+    program: Vec<String>,
+    project: String,
+    file: PathBuf,
+    env: BTreeMap<String, String>,
+}
+
+impl Compose {
+    pub(crate) async fn find(
+        project: &str,
+        file: PathBuf,
+        env: BTreeMap<String, String>,
+        cancel: &CancellationToken,
+    ) -> Result<Self, AcceptanceError> {
+        let candidates = [vec!["docker", "compose"], vec!["docker-compose"]];
+        let program = detect(&candidates, cancel).await?;
+        Ok(Self {
+            program,
+            project: project.to_owned(),
+            file,
+            env,
+        })
+    }
+
+    /// Starts `services` and waits until each is healthy, or running if it has no health check.
+    pub(crate) async fn up(
+        &self,
+        services: &[String],
+        wait: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<(), ProcessError> {
+        let seconds = wait.as_secs().max(1).to_string();
+        self.command()
+            .args(["up", "--detach", "--wait", "--wait-timeout", &seconds])
+            .args(services)
+            .timeout(wait + PULL_ALLOWANCE)
+            .run(cancel)
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn down(&self, cancel: &CancellationToken) -> Result<(), ProcessError> {
+        self.command()
+            .args(["down", "--volumes", "--remove-orphans", "--timeout", "1"])
+            .timeout(Duration::from_secs(90))
+            .run(cancel)
+            .await
+            .map(drop)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program[0])
+            .args(&self.program[1..])
+            .arg("--project-name")
+            .arg(&self.project)
+            .arg("--file")
+            .arg(&self.file);
+        for (name, value) in &self.env {
+            command = command.env(name, value);
+        }
+        // Both would aim at another stack than the one named above.
+        command
+            .env_remove("COMPOSE_FILE")
+            .env_remove("COMPOSE_PROJECT_NAME")
+    }
+}
+
+/// The first candidate of version 2 or later.
+async fn detect(
+    candidates: &[Vec<&str>],
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, AcceptanceError> {
+    let mut old = None;
+    for candidate in candidates {
+        let asked = Command::new(candidate[0])
+            .args(&candidate[1..])
+            .args(["version", "--short"])
+            .timeout(Duration::from_secs(20))
+            .run(cancel)
+            .await;
+        match asked {
+            Ok(output) => {
+                let version = output.stdout_text().trim().to_owned();
+                if major(&version).is_some_and(|major| major >= 2) {
+                    tracing::debug!(?candidate, version, "found Docker Compose");
+                    return Ok(candidate.iter().map(|&word| word.to_owned()).collect());
+                }
+                old = Some(version);
+            }
+            Err(error) if error.is_cancelled() => return Err(AcceptanceError::Cancelled),
+            Err(error) => tracing::debug!(?candidate, %error, "no Docker Compose"),
+        }
+    }
+    Err(match old {
+        Some(found) => AcceptanceError::OldCompose { found },
+        None => AcceptanceError::NoCompose,
+    })
+}
+
+/// `2` of `v2.26.1-4`.
+fn major(version: &str) -> Option<u32> {
+    version
+        .trim_start_matches('v')
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    async fn found(versions: &[&str]) -> Result<usize, AcceptanceError> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<String> = versions
+            .iter()
+            .enumerate()
+            .map(|(i, version)| {
+                let path = folder.path().join(format!("compose-{i}"));
+                let script = format!("#!/bin/sh\n[ \"$*\" = 'version --short' ] && {version}\n");
+                std::fs::write(&path, script).unwrap();
+                std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+                path.to_str().unwrap().to_owned()
+            })
+            .collect();
+        let candidates: Vec<Vec<&str>> = paths.iter().map(|path| vec![path.as_str()]).collect();
+        let program = detect(&candidates, &CancellationToken::new()).await?;
+        Ok(paths.iter().position(|path| *path == program[0]).unwrap())
+    }
+
+    #[tokio::test]
+    async fn takes_the_first_that_is_new_enough() {
+        assert_eq!(found(&["echo 2.26.1-4", "echo 5.6.1"]).await.unwrap(), 0);
+        assert_eq!(found(&["false", "echo v2.3.3"]).await.unwrap(), 1);
+        assert_eq!(found(&["echo 1.29.2", "echo 5.6.1"]).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn refuses_version_1_and_says_what_to_install() {
+        let error = found(&["false", "echo 1.29.2"]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "use Docker Compose 1.29.2: version 2 or later is needed"
+        );
+        assert!(
+            error
+                .hint()
+                .unwrap()
+                .starts_with("install Docker Compose 2")
+        );
+        let error = found(&["false"]).await.unwrap_err();
+        assert!(matches!(error, AcceptanceError::NoCompose), "{error}");
+    }
+}

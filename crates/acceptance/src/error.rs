@@ -1,0 +1,323 @@
+use std::path::PathBuf;
+
+use process::ProcessError;
+use registry_model::{PinnedImage, Platform, ProcessorRef};
+
+use crate::{AcceptanceReport, PendingPin, ServiceDiagnosis};
+
+/// Why images could not be proven.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptanceError {
+    /// A file of the repository cannot be read.
+    #[error("read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The folder that the suite should run in does not exist.
+    #[error("find the folder `{}` for the suite", path.display())]
+    NoDirectory {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The compose file says something else than a compose file should.
+    #[error("understand the compose file `{}`: {problem}", file.display())]
+    ComposeFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A service was asked for that the compose file lacks.
+    #[error("find service `{service}` in `{}`", file.display())]
+    UnknownService {
+        /// The service.
+        service: String,
+        /// The compose file.
+        file: PathBuf,
+        /// The services that it has.
+        known: Vec<String>,
+    },
+    /// The command of the suite has no program.
+    #[error("run the suite: its command is empty")]
+    EmptyCommand,
+    /// Processors have no image by digest.
+    #[error("prove images that are not pinned yet:{}", list(pending))]
+    Pending {
+        /// All of them.
+        pending: Vec<PendingPin>,
+    },
+    /// Images cannot be had, or are made for something else.
+    #[error("get the images by digest:{}", list(problems))]
+    Images {
+        /// All of them.
+        problems: Vec<ImageProblem>,
+    },
+    /// There is no Docker Compose.
+    #[error("find Docker Compose: neither `docker compose` nor `docker-compose` answers")]
+    NoCompose,
+    /// Docker Compose is too old to wait for healthy services.
+    #[error("use Docker Compose {found}: version 2 or later is needed")]
+    OldCompose {
+        /// Its version.
+        found: String,
+    },
+    /// The services did not start, or did not become healthy.
+    #[error("bring up the stack of `{}`{}", file.display(), troubled(diagnoses))]
+    StackUp {
+        /// The compose file.
+        file: PathBuf,
+        /// Every service, with its last lines.
+        diagnoses: Vec<ServiceDiagnosis>,
+        /// What Docker Compose said.
+        #[source]
+        source: Box<ProcessError>,
+    },
+    /// The engine did not answer a question.
+    #[error("ask the Docker engine")]
+    Engine {
+        /// The question, and what came back.
+        #[source]
+        source: Box<ProcessError>,
+    },
+    /// The suite could not be started.
+    #[error("start the suite in `{}`", directory.display())]
+    SuiteStart {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<ProcessError>,
+    },
+    /// The suite ended with something other than 0, or was ended by its time limit.
+    #[error("pass the suite `{command}`: {outcome}{}", told(report, output))]
+    Suite {
+        /// The command line.
+        command: String,
+        /// `exit code 2`, `still running after 900s, ended`.
+        outcome: String,
+        /// Its last lines.
+        output: Vec<String>,
+        /// What was done up to then, with the state of every service.
+        report: Box<AcceptanceReport>,
+    },
+    /// A working folder or file could not be made.
+    #[error("prepare the suite's files")]
+    Workspace {
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something of the stack is still there.
+    #[error("take down the stack `{project}`: left behind: {}", left.join(", "))]
+    Teardown {
+        /// The compose project.
+        project: String,
+        /// Containers, networks and volumes.
+        left: Vec<String>,
+    },
+    /// The caller cancelled; everything was taken down.
+    #[error("finish the acceptance stage: interrupted")]
+    Cancelled,
+}
+
+/// What an [`AcceptanceError`] means for the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Bad usage or input: exit code 2.
+    Input,
+    /// The images are not proven: exit code 13.
+    Failed,
+    /// The caller cancelled: exit code 130.
+    Cancelled,
+}
+
+/// Why one image cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageProblem {
+    /// The processor.
+    pub reference: ProcessorRef,
+    /// Its image.
+    pub image: PinnedImage,
+    /// What is wrong with it.
+    pub why: ImageWhy,
+}
+
+/// What is wrong with an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageWhy {
+    /// The engine cannot pull it; its last words.
+    Unavailable(String),
+    /// It is made for something else.
+    Platform {
+        /// What it is made for.
+        found: String,
+        /// What it should be made for.
+        wanted: Platform,
+    },
+}
+
+impl std::fmt::Display for ImageProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}: ", self.reference, self.image)?;
+        match &self.why {
+            ImageWhy::Unavailable(words) => f.write_str(words),
+            ImageWhy::Platform { found, wanted } => write!(f, "made for {found}, not {wanted}"),
+        }
+    }
+}
+
+impl AcceptanceError {
+    /// What it means for the exit code.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Read { .. }
+            | Self::NoDirectory { .. }
+            | Self::ComposeFile { .. }
+            | Self::UnknownService { .. }
+            | Self::EmptyCommand => ErrorClass::Input,
+            Self::Cancelled => ErrorClass::Cancelled,
+            Self::Pending { .. }
+            | Self::Images { .. }
+            | Self::NoCompose
+            | Self::OldCompose { .. }
+            | Self::StackUp { .. }
+            | Self::Engine { .. }
+            | Self::SuiteStart { .. }
+            | Self::Suite { .. }
+            | Self::Workspace { .. }
+            | Self::Teardown { .. } => ErrorClass::Failed,
+        }
+    }
+
+    /// Whether the caller's cancellation is the cause.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.class() == ErrorClass::Cancelled
+    }
+
+    /// What was done before a suite failed.
+    #[must_use]
+    pub fn report(&self) -> Option<&AcceptanceReport> {
+        match self {
+            Self::Suite { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
+    /// The state and the last lines of each service, when that may explain the failure.
+    #[must_use]
+    pub fn diagnoses(&self) -> &[ServiceDiagnosis] {
+        match self {
+            Self::StackUp { diagnoses, .. } => diagnoses,
+            Self::Suite { report, .. } => match &report.stack {
+                crate::StackReport::Ran { diagnoses, .. } => diagnoses,
+                crate::StackReport::NotConfigured { .. } => &[],
+            },
+            _ => &[],
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Read { .. } | Self::Workspace { .. } | Self::Cancelled => return None,
+            Self::NoDirectory { .. } => "set `acceptance.directory` in pipeline.yml".into(),
+            Self::ComposeFile { file, .. } => {
+                format!("check it with: docker compose -f {} config", file.display())
+            }
+            Self::UnknownService { known, .. } => format!(
+                "it has: {}; see `acceptance.services` in pipeline.yml",
+                known.join(", ")
+            ),
+            Self::EmptyCommand => {
+                "set `acceptance.command` in pipeline.yml, as in [make, test-acceptance]".into()
+            }
+            Self::Pending { .. } => {
+                "merge the open pin pull request, or run build-and-pin for these processors".into()
+            }
+            Self::Images { .. } => {
+                "log in to the registry (docker login), or build and pin again if the digest is \
+                 gone"
+                    .into()
+            }
+            Self::NoCompose | Self::OldCompose { .. } => {
+                "install Docker Compose 2 or later: the package docker-compose-plugin (Docker), \
+                 docker-compose-v2 (Ubuntu) or docker-compose (Debian 13)"
+                    .into()
+            }
+            Self::StackUp { source, .. } => stack_hint(source),
+            Self::Engine { .. } => "check that the engine answers: docker version".into(),
+            Self::SuiteStart { .. } => {
+                "install the program, or set `acceptance.command` in pipeline.yml".into()
+            }
+            Self::Suite { .. } => {
+                "the report has the state and the last lines of each service".into()
+            }
+            Self::Teardown { project, .. } => {
+                format!("remove it with: docker compose -p {project} down -v --remove-orphans")
+            }
+        })
+    }
+}
+
+/// Only chooses the advice: what is wrong is told by the error itself.
+fn stack_hint(source: &ProcessError) -> String {
+    let said = source.stderr();
+    let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if any(&["port is already allocated", "address already in use"]) {
+        "publish ports that the engine chooses, as in `127.0.0.1::5432`; the suite is told them"
+    } else if any(&[
+        "pull access denied",
+        "no such host",
+        "manifest unknown",
+        "failed to resolve",
+    ]) {
+        "name other images by variables (`image: ${POSTGRES_IMAGE:-postgres:15}`) and set them in \
+         `acceptance.env` of pipeline.yml"
+    } else {
+        "see the health check and the log of the service; `acceptance.services` in pipeline.yml \
+         says which are started"
+    }
+    .into()
+}
+
+fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
+}
+
+fn troubled(diagnoses: &[ServiceDiagnosis]) -> String {
+    diagnoses
+        .iter()
+        .filter(|service| service.is_troubled())
+        .map(|service| format!("\n  {}", service.summary(5).replace('\n', "\n  ")))
+        .collect()
+}
+
+/// The failed cases, or the last lines when the suite names none.
+fn told(report: &AcceptanceReport, output: &[String]) -> String {
+    let cases = match &report.suite {
+        crate::SuiteReport::Ran { cases, .. } => cases.as_ref(),
+        crate::SuiteReport::NotConfigured { .. } => None,
+    };
+    match cases.filter(|cases| !cases.failed.is_empty()) {
+        Some(cases) => {
+            let shown = cases.failed.iter().take(20);
+            let lines: String = shown
+                .map(|case| format!("\n  {}: {}", case.name, case.message))
+                .collect();
+            format!(
+                ", {} of {} cases failed{lines}",
+                cases.failed.len(),
+                cases.tests
+            )
+        }
+        None => list(&output[output.len().saturating_sub(20)..]),
+    }
+}

@@ -1,0 +1,117 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use registry_model::Platform;
+
+use crate::AcceptanceError;
+
+const COMPOSE_NAMES: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
+const MAKEFILE_NAMES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
+
+/// What the acceptance stage is asked for. Paths are relative to `root` unless absolute.
+#[derive(Clone, Debug)]
+pub struct AcceptanceOptions {
+    /// The root of the repository.
+    pub root: PathBuf,
+    /// The compose file; `None` looks in `directory` and then at the root.
+    pub compose_file: Option<PathBuf>,
+    /// Services to start, all of which must be in the compose file. `None` starts those of
+    /// `postgres`, `redis` and `minio` that are in it, or all of its services if none is.
+    pub services: Option<Vec<String>>,
+    /// Where the suite runs; `None` is `code`, or the root when there is no such folder.
+    pub directory: Option<PathBuf>,
+    /// The suite; `None` is `make test-acceptance`, if the Makefile in `directory` has it.
+    pub command: Option<Vec<String>>,
+    /// More environment for compose and the suite. Shown nowhere, but no place for secrets.
+    pub env: BTreeMap<String, String>,
+    /// The suite is ended when it runs longer; default 15 minutes.
+    pub timeout: Duration,
+    /// How long services may take to become healthy; default 2 minutes.
+    pub wait_timeout: Duration,
+    /// What the images must be made for; default `linux/amd64`.
+    pub platform: Platform,
+    /// Where the suite leaves its JUnit files; `None` is a folder that goes with the run.
+    pub report_dir: Option<PathBuf>,
+}
+
+impl AcceptanceOptions {
+    /// The defaults for the repository at `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            compose_file: None,
+            services: None,
+            directory: None,
+            command: None,
+            env: BTreeMap::new(),
+            timeout: Duration::from_secs(15 * 60),
+            wait_timeout: Duration::from_secs(2 * 60),
+            platform: Platform::linux_amd64(),
+            report_dir: None,
+        }
+    }
+}
+
+/// The files that a plan is made from, as they are in the repository.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The absolute folder that the suite runs in.
+    pub directory: PathBuf,
+    /// The compose file and its text, if there is one.
+    pub compose: Option<(PathBuf, String)>,
+    /// The Makefile and its text, if there is one.
+    pub makefile: Option<(PathBuf, String)>,
+}
+
+impl Sources {
+    /// Reads what `options` name, or looks for it at the usual places.
+    ///
+    /// # Errors
+    /// When something that the options name is not there, or a file cannot be read.
+    pub fn read(options: &AcceptanceOptions) -> Result<Self, AcceptanceError> {
+        let root = std::path::absolute(&options.root).map_err(|source| AcceptanceError::Read {
+            path: options.root.clone(),
+            source,
+        })?;
+        let directory = match &options.directory {
+            Some(folder) => root.join(folder),
+            None if root.join("code").is_dir() => root.join("code"),
+            None => root.clone(),
+        };
+        if !directory.is_dir() {
+            return Err(AcceptanceError::NoDirectory { path: directory });
+        }
+        let compose = match &options.compose_file {
+            Some(file) => Some(root.join(file)),
+            None => [&directory, &root]
+                .into_iter()
+                .find_map(|folder| first_file(folder, &COMPOSE_NAMES)),
+        };
+        let makefile = first_file(&directory, &MAKEFILE_NAMES);
+        Ok(Self {
+            directory,
+            compose: compose.map(with_text).transpose()?,
+            makefile: makefile.map(with_text).transpose()?,
+        })
+    }
+}
+
+fn first_file(folder: &Path, names: &[&str]) -> Option<PathBuf> {
+    names
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+fn with_text(path: PathBuf) -> Result<(PathBuf, String), AcceptanceError> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(source) => Err(AcceptanceError::Read { path, source }),
+    }
+}

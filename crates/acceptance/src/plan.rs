@@ -1,0 +1,353 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use registry_model::Platform;
+use serde::Serialize;
+
+use crate::{AcceptanceError, AcceptanceOptions, Sources};
+
+const USUAL_SERVICES: [&str; 3] = ["postgres", "redis", "minio"];
+const USUAL_TARGET: &str = "test-acceptance";
+
+/// What a run would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AcceptancePlan {
+    /// The services around the processors.
+    pub stack: Configured<StackPlan>,
+    /// The tests.
+    pub suite: Configured<SuitePlan>,
+    /// More environment for both.
+    pub env: BTreeMap<String, String>,
+    /// What the images must be made for.
+    pub platform: Platform,
+}
+
+/// A part of the stage that a repository may have nothing for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Configured<T> {
+    /// It is there.
+    Configured(T),
+    /// It is not, which is no error.
+    NotConfigured {
+        /// What to add to have it.
+        add: String,
+    },
+}
+
+/// The services to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StackPlan {
+    /// The compose file.
+    pub file: PathBuf,
+    /// Its services that are started, in its order.
+    pub services: Vec<String>,
+    /// How long they may take to become healthy.
+    pub wait_timeout: Duration,
+}
+
+/// The tests to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SuitePlan {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Where it runs.
+    pub directory: PathBuf,
+    /// It is ended when it runs longer.
+    pub timeout: Duration,
+    /// Where it leaves JUnit files, if they are to be kept.
+    pub report_dir: Option<PathBuf>,
+}
+
+impl<T> Configured<T> {
+    /// The part, if it is there.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Configured(part) => Some(part),
+            Self::NotConfigured { .. } => None,
+        }
+    }
+}
+
+/// Decides what to start and what to run. Reads nothing, starts nothing.
+///
+/// # Errors
+/// When the compose file cannot be understood, lacks a service that was asked for, or the
+/// command is empty.
+pub fn plan(
+    options: &AcceptanceOptions,
+    sources: &Sources,
+) -> Result<AcceptancePlan, AcceptanceError> {
+    Ok(AcceptancePlan {
+        stack: stack(options, sources)?,
+        suite: suite(options, sources)?,
+        env: options.env.clone(),
+        platform: options.platform.clone(),
+    })
+}
+
+fn stack(
+    options: &AcceptanceOptions,
+    sources: &Sources,
+) -> Result<Configured<StackPlan>, AcceptanceError> {
+    let Some((file, text)) = &sources.compose else {
+        return Ok(Configured::NotConfigured {
+            add: "a compose file with the services that the suite needs (`code/compose.yml`), \
+                  or `acceptance.compose-file` in pipeline.yml"
+                .into(),
+        });
+    };
+    let (known, included) = services_in(file, text)?;
+    let services = match &options.services {
+        Some(wanted) => {
+            let unknown = wanted.iter().find(|name| !known.contains(name));
+            if let (Some(service), false) = (unknown, included) {
+                return Err(AcceptanceError::UnknownService {
+                    service: service.clone(),
+                    file: file.clone(),
+                    known,
+                });
+            }
+            wanted.clone()
+        }
+        None => {
+            let usual = |name: &&String| USUAL_SERVICES.contains(&name.as_str());
+            let found: Vec<String> = known.iter().filter(usual).cloned().collect();
+            if found.is_empty() { known } else { found }
+        }
+    };
+    if services.is_empty() && !included {
+        return Ok(Configured::NotConfigured {
+            add: format!("services to `{}`: it has none", file.display()),
+        });
+    }
+    Ok(Configured::Configured(StackPlan {
+        file: file.clone(),
+        services,
+        wait_timeout: options.wait_timeout,
+    }))
+}
+
+/// The services that a compose file names, and whether it includes others.
+fn services_in(file: &Path, text: &str) -> Result<(Vec<String>, bool), AcceptanceError> {
+    let wrong = |problem: String| AcceptanceError::ComposeFile {
+        file: file.to_path_buf(),
+        problem,
+    };
+    let document: serde_yaml::Value =
+        serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let included = document.get("include").is_some();
+    let services = match document.get("services") {
+        None | Some(serde_yaml::Value::Null) => Vec::new(),
+        Some(serde_yaml::Value::Mapping(services)) => services
+            .keys()
+            .map(|name| name.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .ok_or_else(|| wrong("a service has a name that is no text".into()))?,
+        Some(_) => return Err(wrong("`services` is no mapping".into())),
+    };
+    Ok((services, included))
+}
+
+fn suite(
+    options: &AcceptanceOptions,
+    sources: &Sources,
+) -> Result<Configured<SuitePlan>, AcceptanceError> {
+    let command = match &options.command {
+        Some(command) if command.first().is_none_or(|program| program.is_empty()) => {
+            return Err(AcceptanceError::EmptyCommand);
+        }
+        Some(command) => command.clone(),
+        None => match &sources.makefile {
+            Some((_, text)) if has_target(text, USUAL_TARGET) => {
+                vec!["make".into(), USUAL_TARGET.into()]
+            }
+            _ => {
+                return Ok(Configured::NotConfigured {
+                    add: format!(
+                        "a target `{USUAL_TARGET}` to `{}`, or `acceptance.command` in \
+                         pipeline.yml",
+                        sources.directory.join("Makefile").display()
+                    ),
+                });
+            }
+        },
+    };
+    Ok(Configured::Configured(SuitePlan {
+        command,
+        directory: sources.directory.clone(),
+        timeout: options.timeout,
+        report_dir: options.report_dir.clone(),
+    }))
+}
+
+/// Whether a Makefile has a rule for `target`, as far as that can be told without running it.
+fn has_target(makefile: &str, target: &str) -> bool {
+    makefile
+        .lines()
+        .filter(|line| !line.starts_with(['\t', '#', ' ']))
+        .filter_map(|line| line.split_once(':'))
+        // `name := value` and `name ::= value` are variables.
+        .filter(|(_, rest)| !rest.trim_start_matches(':').starts_with('='))
+        .any(|(targets, _)| targets.split_whitespace().any(|word| word == target))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_json_snapshot;
+
+    use super::*;
+
+    const COMPOSE: &str = "services:\n  web: {image: a}\n  redis: {image: b}\n  postgres: &p\n    \
+                           image: c\n  copy: *p\nvolumes: {}\n";
+
+    fn sources(compose: Option<&str>, makefile: Option<&str>) -> Sources {
+        let at = |name: &str, text: &str| (Path::new("/r/code").join(name), text.to_owned());
+        Sources {
+            directory: "/r/code".into(),
+            compose: compose.map(|text| at("compose.yml", text)),
+            makefile: makefile.map(|text| at("Makefile", text)),
+        }
+    }
+
+    #[test]
+    fn the_runbooks_defaults() {
+        let options = AcceptanceOptions::new("/r");
+        let made = plan(
+            &options,
+            &sources(Some(COMPOSE), Some("test-acceptance: all\n\tx\n")),
+        );
+        assert_json_snapshot!(made.unwrap(), @r#"
+        {
+          "stack": {
+            "configured": {
+              "file": "/r/code/compose.yml",
+              "services": [
+                "redis",
+                "postgres"
+              ],
+              "wait-timeout": {
+                "secs": 120,
+                "nanos": 0
+              }
+            }
+          },
+          "suite": {
+            "configured": {
+              "command": [
+                "make",
+                "test-acceptance"
+              ],
+              "directory": "/r/code",
+              "timeout": {
+                "secs": 900,
+                "nanos": 0
+              },
+              "report-dir": null
+            }
+          },
+          "env": {},
+          "platform": "linux/amd64"
+        }
+        "#);
+    }
+
+    #[test]
+    fn what_is_not_there_says_what_to_add() {
+        let made = plan(
+            &AcceptanceOptions::new("/r"),
+            &sources(None, Some("test:\n")),
+        )
+        .unwrap();
+        assert_json_snapshot!((made.stack, made.suite), @r#"
+        [
+          {
+            "not-configured": {
+              "add": "a compose file with the services that the suite needs (`code/compose.yml`), or `acceptance.compose-file` in pipeline.yml"
+            }
+          },
+          {
+            "not-configured": {
+              "add": "a target `test-acceptance` to `/r/code/Makefile`, or `acceptance.command` in pipeline.yml"
+            }
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn services_are_those_asked_for_or_all_when_none_is_usual() {
+        let services = |compose: &str, wanted: Option<&[&str]>| {
+            let mut options = AcceptanceOptions::new("/r");
+            options.services = wanted.map(|names| names.iter().map(|&n| n.to_owned()).collect());
+            plan(&options, &sources(Some(compose), None))
+                .map(|plan| plan.stack.get().map(|stack| stack.services.clone()))
+        };
+        let both = "services: {db: {image: a}, cache: {image: b}}";
+        assert_eq!(
+            services(both, None).unwrap(),
+            Some(vec!["db".into(), "cache".into()])
+        );
+        assert_eq!(
+            services(both, Some(&["cache"])).unwrap(),
+            Some(vec!["cache".into()])
+        );
+        assert_eq!(services("services:\n", None).unwrap(), None);
+        let included = "include: [other.yml]\n";
+        assert_eq!(
+            services(included, Some(&["x"])).unwrap(),
+            Some(vec!["x".into()])
+        );
+        let error = services(both, Some(&["postgres"])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "find service `postgres` in `/r/code/compose.yml`"
+        );
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("it has: db, cache; see `acceptance.services` in pipeline.yml")
+        );
+    }
+
+    #[test]
+    fn a_broken_compose_file_is_bad_input() {
+        for text in ["services: [a]", "services: {1: {}}", "a: b: c", "\t"] {
+            let error =
+                plan(&AcceptanceOptions::new("/r"), &sources(Some(text), None)).unwrap_err();
+            assert_eq!(error.class(), crate::ErrorClass::Input, "{text}");
+        }
+    }
+
+    #[test]
+    fn targets_are_told_from_variables_recipes_and_comments() {
+        for yes in [
+            "test-acceptance:",
+            "a test-acceptance b : c",
+            "test-acceptance:: x",
+        ] {
+            assert!(has_target(yes, USUAL_TARGET), "{yes}");
+        }
+        for no in [
+            "test-acceptance := 1",
+            "test-acceptance ::= 1",
+            "#test-acceptance:",
+            "\ttest-acceptance:",
+            ".PHONY: test-acceptance",
+            "test-acceptance-slow:",
+        ] {
+            assert!(!has_target(no, USUAL_TARGET), "{no}");
+        }
+    }
+
+    #[test]
+    fn an_empty_command_is_refused() {
+        let mut options = AcceptanceOptions::new("/r");
+        options.command = Some(vec![]);
+        let error = plan(&options, &sources(None, None)).unwrap_err();
+        assert_eq!(error.class(), crate::ErrorClass::Input);
+    }
+}

@@ -1,0 +1,246 @@
+use std::path::Path;
+use std::time::Instant;
+
+use registry_model::{PinnedImage, ProcessorRef};
+use tokio_util::sync::CancellationToken;
+
+use crate::cleanup::Teardown;
+use crate::compose::Compose;
+use crate::diagnosis::{Container, containers, diagnose};
+use crate::report::ProvenImage;
+use crate::suite::{self, Ended};
+use crate::{
+    AcceptanceError, AcceptancePlan, AcceptanceReport, Configured, ServiceReport, StackPlan,
+    StackReport, SuiteReport, Verdict, images,
+};
+
+/// Proves `images` as `plan` says, and leaves nothing behind but the images it pulled.
+///
+/// # Errors
+/// Every way not to end with a passed suite. A suite that failed carries the whole report
+/// ([`AcceptanceError::report`]).
+pub async fn run(
+    plan: &AcceptancePlan,
+    images: &[(ProcessorRef, PinnedImage)],
+    cancel: &CancellationToken,
+) -> Result<AcceptanceReport, AcceptanceError> {
+    let project = format!(
+        "pipeline-accept-{}",
+        &uuid::Uuid::new_v4().simple().to_string()[..12]
+    );
+    let mut report = empty_report(plan, images, &project);
+    if report.verdict == Verdict::NotConfigured {
+        return Ok(report);
+    }
+    images::fetch(images, &plan.platform, cancel).await?;
+    let workspace = tempfile::Builder::new()
+        .prefix("pipeline-acceptance-")
+        .tempdir()
+        .map_err(|source| AcceptanceError::Workspace { source })?;
+
+    let stack = plan.stack.get();
+    let compose = match stack {
+        Some(stack) => {
+            Some(Compose::find(&project, stack.file.clone(), plan.env.clone(), cancel).await?)
+        }
+        None => None,
+    };
+    let teardown = Teardown::new(&project, compose.clone());
+    let proven = prove(
+        plan,
+        images,
+        &project,
+        compose.as_ref(),
+        workspace.path(),
+        cancel,
+    )
+    .await;
+
+    let settled = !matches!(
+        proven,
+        Err(AcceptanceError::Cancelled | AcceptanceError::StackUp { .. })
+    );
+    let down = Instant::now();
+    let torn_down = teardown.now(settled).await;
+    let down_seconds = seconds(down);
+    if let (Err(error), Err(_)) = (&torn_down, &proven) {
+        // The first error is the cause; this one must not hide it.
+        tracing::error!(%error, "cannot take down the stack");
+    }
+    let Proven { up, ended } = proven?;
+    if let (Some(stack), Some(up)) = (stack, up) {
+        report.stack = up.report(stack, down_seconds);
+    }
+    if let Some(Ended {
+        report: suite,
+        failure,
+    }) = ended
+    {
+        report.suite = suite;
+        if let Some((outcome, output)) = failure {
+            report.verdict = Verdict::Failed;
+            if let Err(error) = torn_down {
+                tracing::error!(%error, "cannot take down the stack");
+            }
+            return Err(AcceptanceError::Suite {
+                command: command_of(plan),
+                outcome,
+                output,
+                report: Box::new(report),
+            });
+        }
+    }
+    torn_down?;
+    Ok(report)
+}
+
+/// What is known before anything ran.
+fn empty_report(
+    plan: &AcceptancePlan,
+    images: &[(ProcessorRef, PinnedImage)],
+    project: &str,
+) -> AcceptanceReport {
+    let add = |add: &Option<&String>| add.cloned().unwrap_or_default();
+    let (stack, suite) = (missing(&plan.stack), missing(&plan.suite));
+    AcceptanceReport {
+        schema: 1,
+        project: project.to_owned(),
+        images: images
+            .iter()
+            .map(|(reference, image)| ProvenImage {
+                reference: reference.clone(),
+                image: image.clone(),
+            })
+            .collect(),
+        verdict: match (&stack, &suite) {
+            (Some(_), Some(_)) => Verdict::NotConfigured,
+            _ => Verdict::Passed,
+        },
+        stack: StackReport::NotConfigured { add: add(&stack) },
+        suite: SuiteReport::NotConfigured { add: add(&suite) },
+    }
+}
+
+fn missing<T>(part: &Configured<T>) -> Option<&String> {
+    match part {
+        Configured::Configured(_) => None,
+        Configured::NotConfigured { add } => Some(add),
+    }
+}
+
+fn command_of(plan: &AcceptancePlan) -> String {
+    let words = plan.suite.get().map(|suite| suite.command.join(" "));
+    words.unwrap_or_default()
+}
+
+struct Proven {
+    up: Option<Up>,
+    ended: Option<Ended>,
+}
+
+/// A stack that was up.
+struct Up {
+    containers: Vec<Container>,
+    up_seconds: f64,
+    diagnoses: Vec<crate::ServiceDiagnosis>,
+}
+
+impl Up {
+    fn report(&self, stack: &StackPlan, down_seconds: f64) -> StackReport {
+        let address = |name: &String| {
+            let of_service = |it: &&Container| it.service() == Some(name.as_str());
+            let container = self.containers.iter().find(of_service)?;
+            container
+                .addresses()
+                .first()
+                .map(|(_, address)| address.clone())
+        };
+        StackReport::Ran {
+            file: stack.file.clone(),
+            services: stack
+                .services
+                .iter()
+                .map(|name| ServiceReport {
+                    name: name.clone(),
+                    address: address(name),
+                })
+                .collect(),
+            up_seconds: self.up_seconds,
+            down_seconds,
+            diagnoses: self.diagnoses.clone(),
+        }
+    }
+}
+
+async fn prove(
+    plan: &AcceptancePlan,
+    images: &[(ProcessorRef, PinnedImage)],
+    project: &str,
+    compose: Option<&Compose>,
+    workspace: &Path,
+    cancel: &CancellationToken,
+) -> Result<Proven, AcceptanceError> {
+    let mut up = match (plan.stack.get(), compose) {
+        (Some(stack), Some(compose)) => Some(start(stack, compose, project, cancel).await?),
+        _ => None,
+    };
+    let Some(suite) = plan.suite.get() else {
+        return Ok(Proven { up, ended: None });
+    };
+    let running = up.as_ref().map_or(&[][..], |up| &up.containers);
+    let mut env: Vec<(String, String)> = plan.env.clone().into_iter().collect();
+    env.extend(suite::stack_env(project, running));
+    let ended = suite::run(suite, images, &env, workspace, cancel).await?;
+    if let (Some(up), Some(_)) = (&mut up, &ended.failure) {
+        up.diagnoses = diagnose(project, cancel).await;
+    }
+    Ok(Proven {
+        up,
+        ended: Some(ended),
+    })
+}
+
+async fn start(
+    stack: &StackPlan,
+    compose: &Compose,
+    project: &str,
+    cancel: &CancellationToken,
+) -> Result<Up, AcceptanceError> {
+    let names = stack.services.join(", ");
+    tracing::info!(target: "pipeline::progress", stage = "acceptance", item = %names, "starting services");
+    let started = Instant::now();
+    if let Err(source) = compose
+        .up(&stack.services, stack.wait_timeout, cancel)
+        .await
+    {
+        if source.is_cancelled() {
+            return Err(AcceptanceError::Cancelled);
+        }
+        return Err(AcceptanceError::StackUp {
+            file: stack.file.clone(),
+            diagnoses: diagnose(project, cancel).await,
+            source: Box::new(source),
+        });
+    }
+    let up_seconds = seconds(started);
+    tracing::info!(target: "pipeline::progress", stage = "acceptance", item = %names, "healthy after {up_seconds:.1} s");
+    let containers = containers(project, cancel).await.map_err(|source| {
+        if source.is_cancelled() {
+            AcceptanceError::Cancelled
+        } else {
+            AcceptanceError::Engine {
+                source: Box::new(source),
+            }
+        }
+    })?;
+    Ok(Up {
+        containers,
+        up_seconds,
+        diagnoses: Vec::new(),
+    })
+}
+
+/// Since `started`, in seconds, to the millisecond.
+pub(crate) fn seconds(started: Instant) -> f64 {
+    (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,12 @@
+//! Real stacks on the real engine: what the suite sees, how each way to end ends, what is left.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod images;
+mod suite;
+mod support;
+mod up;

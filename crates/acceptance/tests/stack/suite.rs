@@ -1,0 +1,181 @@
+use std::time::{Duration, Instant};
+
+use acceptance::{AcceptanceError, ErrorClass, StackReport, SuiteReport, Verdict};
+use process::Command;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{HEALTHY, Image, Repo, alive, left_of};
+
+#[tokio::test]
+async fn a_suite_that_fails_is_told_with_its_cases_and_the_services() {
+    let image = Image::new().await;
+    let suite = r#"
+        printf '<testsuite><testcase classname="Budget" name="wall"><failure message="21 s, 20 allowed"/></testcase><testcase name="b"/></testsuite>' > "$PIPELINE_REPORT_DIR/j.xml"
+        echo some talk; exit 2
+    "#;
+    let repo = Repo::new(&image, HEALTHY, Some(suite));
+    let error = repo
+        .accept(&[], &CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Failed);
+    let text = error.to_string();
+    assert!(
+        text.contains("exit code 2, 1 of 2 cases failed\n"),
+        "{text}"
+    );
+    assert!(text.contains("Budget.wall: 21 s, 20 allowed"), "{text}");
+    let report = error.report().unwrap();
+    assert_eq!(report.verdict, Verdict::Failed);
+    assert_eq!(error.diagnoses()[0].service, "my-web");
+    assert!(!error.diagnoses()[0].is_troubled());
+    assert_eq!(left_of(&report.project).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn without_junit_files_the_last_lines_are_told() {
+    let repo = Repo::bare(Some("echo one; echo two >&2; exit 1"));
+    let error = repo
+        .accept(&[], &CancellationToken::new())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("one") && text.contains("two"), "{text}");
+    let stack = &error.report().unwrap().stack;
+    assert!(
+        matches!(stack, StackReport::NotConfigured { .. }),
+        "{stack:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_suite_that_hangs_is_ended_with_its_family() {
+    let image = Image::new().await;
+    let suite = "trap '' TERM; sleep 600 & echo $! > ../pid; wait; sleep 600";
+    let mut repo = Repo::new(&image, HEALTHY, Some(suite));
+    repo.options.timeout = Duration::from_secs(2);
+    let error = repo
+        .accept(&[], &CancellationToken::new())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("still running after 2s, ended"), "{text}");
+    let report = error.report().unwrap();
+    assert!(
+        matches!(report.suite, SuiteReport::Ran { exit: None, .. }),
+        "{report:?}"
+    );
+    assert!(!alive(&repo.wait_for("pid").await));
+    assert_eq!(left_of(&report.project).await, [""; 0]);
+}
+
+/// The suite leaves a grandchild, and a container of its own that is part of the stack.
+const BUSY: &str = r#"
+    docker run -d --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" "$IMAGE_NAME" sleep 600
+    sh -c 'sleep 600 & echo $! > ../pid; wait' &
+    echo "$COMPOSE_PROJECT_NAME" > ../project
+    wait
+"#;
+
+fn busy(image: &Image) -> Repo {
+    let mut repo = Repo::new(image, HEALTHY, Some(BUSY));
+    repo.options
+        .env
+        .insert("IMAGE_NAME".into(), image.0.clone());
+    repo
+}
+
+#[tokio::test]
+async fn cancelling_mid_suite_takes_everything_down() {
+    let image = Image::new().await;
+    let repo = busy(&image);
+    let cancel = CancellationToken::new();
+    let stop = async {
+        let started = (repo.wait_for("pid").await, repo.wait_for("project").await);
+        cancel.cancel();
+        (started, Instant::now())
+    };
+    let (error, ((pid, project), since)) = tokio::join!(repo.accept(&[], &cancel), stop);
+    let error = error.unwrap_err();
+    assert!(matches!(error, AcceptanceError::Cancelled), "{error:?}");
+    assert_eq!(error.class(), ErrorClass::Cancelled);
+    assert!(since.elapsed() < Duration::from_secs(20));
+    assert!(!alive(&pid));
+    assert_eq!(left_of(&project).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn dropping_the_future_mid_suite_takes_everything_down() {
+    let image = Image::new().await;
+    let repo = busy(&image);
+    let cancel = CancellationToken::new();
+    let (pid, project) = tokio::select! {
+        ended = repo.accept(&[], &cancel) => panic!("{ended:?}"),
+        started = async { (repo.wait_for("pid").await, repo.wait_for("project").await) } => started,
+    };
+    assert!(!alive(&pid));
+    assert_eq!(left_of(&project).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_task_takes_everything_down() {
+    let image = Image::new().await;
+    let repo = std::sync::Arc::new(busy(&image));
+    let inner = repo.clone();
+    let task = tokio::spawn(async move {
+        let cancel = CancellationToken::new();
+        tokio::select! {
+            ended = inner.accept(&[], &cancel) => panic!("ended: {ended:?}"),
+            () = async { inner.wait_for("pid").await; inner.wait_for("project").await; } => panic!("on purpose"),
+        }
+    });
+    assert!(task.await.unwrap_err().is_panic());
+    assert!(!alive(&repo.wait_for("pid").await));
+    assert_eq!(left_of(&repo.wait_for("project").await).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn credentials_of_this_process_stay_with_it() {
+    const OWN: &str = "ACCEPTANCE_TEST_TOKEN";
+    if std::env::var_os(OWN).is_none() {
+        // Only a new process can have another environment: run this test once more in one.
+        let again = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "suite::credentials_of_this_process_stay_with_it"])
+            .env(OWN, "inherited")
+            .env("ACCEPTANCE_TEST_PLAIN", "inherited")
+            .run(&CancellationToken::new())
+            .await
+            .unwrap();
+        assert!(again.stdout_text().contains("1 passed"), "{again:?}");
+        return;
+    }
+    let mut repo = Repo::bare(Some("env > ../env"));
+    repo.options.env.insert("MY_TOKEN".into(), "given".into());
+    repo.accept(&[], &CancellationToken::new()).await.unwrap();
+    let env = repo.text("env").unwrap();
+    assert!(!env.contains(OWN), "{env}");
+    assert!(env.contains("ACCEPTANCE_TEST_PLAIN=inherited"), "{env}");
+    assert!(env.contains("MY_TOKEN=given"), "{env}");
+}
+
+#[tokio::test]
+async fn a_suite_that_cannot_start_says_so() {
+    let mut repo = Repo::bare(None);
+    repo.options.command = Some(vec!["no-such-program".into()]);
+    let error = repo
+        .accept(&[], &CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, AcceptanceError::SuiteStart { .. }),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("install the program"));
+}
+
+#[tokio::test]
+async fn nothing_configured_is_no_failure() {
+    let repo = Repo::bare(None);
+    let report = repo.accept(&[], &CancellationToken::new()).await.unwrap();
+    assert_eq!(report.verdict, Verdict::NotConfigured);
+}

@@ -1,0 +1,90 @@
+use std::path::Path;
+use std::time::Duration;
+
+use acceptance::{AcceptanceOptions, Sources, StackReport, SuiteReport, Verdict};
+use registry_model::{Entry, Platform};
+use tokio_util::sync::CancellationToken;
+
+use super::args::AcceptArgs;
+use super::context::Context;
+use super::output::{print, write_json};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let context = Context::open(&args.repo)?;
+    let entries: Vec<Entry> = context.entries()?.into_iter().cloned().collect();
+    let images = acceptance::guard(&entries, &Platform::linux_amd64())?;
+    let options = options(&context.root, &context.config);
+    let plan = acceptance::plan(&options, &Sources::read(&options)?)?;
+    let report = acceptance::run(&plan, &images, cancel).await?;
+    let json = args.json.json.as_deref();
+    write_json(&report, json)?;
+    if json != Some(Path::new("-")) {
+        print(&format!(
+            "stack: {}\nsuite: {}\n",
+            stack(&report.stack),
+            suite(&report.suite)
+        ))?;
+    }
+    Ok(match report.verdict {
+        Verdict::Passed | Verdict::NotConfigured => Exit::Done,
+        Verdict::Failed => Exit::Acceptance,
+    })
+}
+
+/// The acceptance stage as `pipeline.yml` has it.
+pub(super) fn options(root: &Path, config: &Config) -> AcceptanceOptions {
+    let configured = &config.acceptance;
+    let mut options = AcceptanceOptions::new(root);
+    options.compose_file = configured.compose_file.clone();
+    options.services = configured.services.clone();
+    options.directory = configured.directory.clone();
+    options.command = configured.command.clone();
+    options.env = configured.env.clone();
+    if let Some(seconds) = configured.timeout_seconds {
+        options.timeout = Duration::from_secs(seconds);
+    }
+    options
+}
+
+fn stack(report: &StackReport) -> String {
+    match report {
+        StackReport::Ran {
+            services,
+            up_seconds,
+            ..
+        } => {
+            let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
+            format!("{} healthy after {up_seconds:.1} s", names.join(", "))
+        }
+        StackReport::NotConfigured { add } => format!("not configured: {add}"),
+    }
+}
+
+fn suite(report: &SuiteReport) -> String {
+    match report {
+        SuiteReport::Ran {
+            command,
+            exit,
+            seconds,
+            cases,
+        } => {
+            let ended = match exit {
+                Some(0) => "passed".to_owned(),
+                Some(code) => format!("failed with exit code {code}"),
+                None => "was ended".to_owned(),
+            };
+            let counted = cases
+                .as_ref()
+                .map(|cases| format!(", {} tests", cases.tests))
+                .unwrap_or_default();
+            format!(
+                "`{}` {ended} after {seconds:.1} s{counted}",
+                command.join(" ")
+            )
+        }
+        SuiteReport::NotConfigured { add } => format!("not configured: {add}"),
+    }
+}

@@ -1,0 +1,307 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use registry_model::{Environment, PinnedImage, Platform};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do · 1 unexpected · 2 bad usage or input · \
+10 checks failed · 11 build or push failed · 12 pin or pull request failed · 13 acceptance failed · \
+14 deploy failed · 15 smoke failed · 16 promotion rule violated · 17 drift found · 130 interrupted";
+
+/// Build processor images once, name them by digest, prove them, and promote exactly those bits.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    /// One line for everything that happens, instead of one a stage
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The stages, and what goes with them.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Say what must be built, and why
+    Plan(PlanArgs),
+    /// Build and push what must be built; report every digest
+    Build(BuildArgs),
+    /// Write digests into the registry files, and open the pull request
+    Pin(PinArgs),
+    /// Prove the pinned images on a compose stack
+    Accept(AcceptArgs),
+    /// Deploy the pinned digests to a Modal environment, and smoke-test them
+    Deploy(DeployArgs),
+    /// Carry the pins of one environment to the next
+    Promote(PromoteArgs),
+    /// Run every stage on this machine, with no account anywhere
+    Rehearse(RehearseArgs),
+    /// Start one of the embedded services alone
+    Serve(ServeArgs),
+}
+
+/// Which repository, and which of its processors.
+#[derive(Args, Clone, Debug)]
+pub(super) struct RepoArgs {
+    /// The repository
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PIPELINE_REPO")]
+    pub(super) repo: PathBuf,
+    /// Only these processors: refs, packages or image names, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        env = "PIPELINE_PROCESSORS"
+    )]
+    pub(super) processors: Vec<String>,
+}
+
+/// Where a report goes.
+#[derive(Args, Clone, Debug)]
+pub(super) struct JsonArg {
+    /// Write the report as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+}
+
+/// `pipeline plan`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline plan\n  pipeline plan --processors llm/litellm --json plan.json\n  pipeline plan --registry 127.0.0.1:5000"
+)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    #[command(flatten)]
+    pub(super) factory: FactoryArgs,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// What decides where images go and whether they are built.
+#[derive(Args, Clone, Debug)]
+pub(super) struct FactoryArgs {
+    /// Where images go whose entry names no repository, as in `ghcr.io/acme/models`
+    #[arg(long, value_name = "PREFIX", env = "PIPELINE_IMAGE_PREFIX")]
+    pub(super) image_prefix: Option<String>,
+    /// Push everything to this registry, keeping the paths
+    #[arg(long, value_name = "HOST", env = "PIPELINE_REGISTRY")]
+    pub(super) registry: Option<String>,
+    /// What to build for [default: linux/amd64]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(super) platforms: Vec<Platform>,
+    /// Build even what the registry already has
+    #[arg(long)]
+    pub(super) rebuild: bool,
+}
+
+/// `pipeline build`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline build --json build.json\n  pipeline build --dry-run\n  pipeline build --registry 127.0.0.1:5000 --processors text_summarize"
+)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    #[command(flatten)]
+    pub(super) factory: FactoryArgs,
+    /// Only say what would be built
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// Which repository on which GitHub.
+#[derive(Args, Clone, Debug)]
+pub(super) struct GithubArgs {
+    /// The repository on GitHub, `owner/name`
+    #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
+    pub(super) github: Option<String>,
+    /// The API, for GitHub Enterprise Server or `pipeline serve github`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "GITHUB_API_URL",
+        default_value = "https://api.github.com"
+    )]
+    pub(super) github_api: String,
+}
+
+/// `pipeline pin`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  pipeline pin --from build.json                     # rewrite the files here\n  pipeline pin --from build.json --propose --base dev # open the pull request\n  pipeline pin set registry/a.yaml ghcr.io/acme/a@sha256:…\n\nThe token for --propose comes from GITHUB_TOKEN."
+)]
+pub(super) struct PinArgs {
+    /// Pin one file
+    #[command(subcommand)]
+    pub(super) command: Option<PinCommand>,
+    /// The report that `pipeline build --json` wrote
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(super) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    /// Leave the files alone; commit to a bot branch on GitHub and open a pull request
+    #[arg(long)]
+    pub(super) propose: bool,
+    /// The branch that the pull request is for
+    #[arg(
+        long,
+        value_name = "BRANCH",
+        default_value = "dev",
+        env = "PIPELINE_BASE"
+    )]
+    pub(super) base: String,
+    /// Names the bot branch: `bot/pin-<run id>`
+    #[arg(long, value_name = "ID", env = "GITHUB_RUN_ID")]
+    pub(super) run_id: Option<String>,
+    #[command(flatten)]
+    pub(super) github: GithubArgs,
+    /// Only say what would change
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// What `pipeline pin` can do besides.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum PinCommand {
+    /// Write one pin into one file, byte for byte; 0: written or already so, 2: refused, untouched
+    #[command(
+        after_help = "Examples:\n  pipeline pin set registry/a.yaml ghcr.io/acme/a@sha256:…\n  pipeline pin set tools/llm/a/1/registry.yaml ghcr.io/acme/a@sha256:… --platform linux/arm64"
+    )]
+    Set {
+        /// The registry file
+        file: PathBuf,
+        /// `<repository>@sha256:<64 hex>`
+        image: PinnedImage,
+        /// Write `image.platforms.<arch>` instead of `image.oci`
+        #[arg(long, value_name = "PLATFORM")]
+        platform: Option<Platform>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+}
+
+/// `pipeline accept`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline accept\n  pipeline accept --processors text_summarize --json acceptance.json"
+)]
+pub(super) struct AcceptArgs {
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline deploy`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline deploy --env dev\n  pipeline deploy --env staging --create-environment --json deploy.json\n\nThe Modal token comes from MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, secrets from the environment by\ntheir names (for environment dev, NAME_DEV wins over NAME)."
+)]
+pub(super) struct DeployArgs {
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    /// The Modal environment
+    #[arg(long, value_name = "NAME", env = "MODAL_ENVIRONMENT")]
+    pub(super) env: Environment,
+    /// Make the environment when it is missing
+    #[arg(long)]
+    pub(super) create_environment: bool,
+    /// Only say what would be deployed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline promote`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline promote --from dev --to staging --dry-run\n  pipeline promote --from staging --to main\n\nThe token comes from GITHUB_TOKEN."
+)]
+pub(super) struct PromoteArgs {
+    /// The repository, a git clone that has both branches of `origin`
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PIPELINE_REPO")]
+    pub(super) repo: PathBuf,
+    /// The environment to take the pins from
+    #[arg(long, value_name = "NAME", env = "PIPELINE_FROM")]
+    pub(super) from: Environment,
+    /// The environment to take them to
+    #[arg(long, value_name = "NAME", env = "PIPELINE_TO")]
+    pub(super) to: Environment,
+    #[command(flatten)]
+    pub(super) github: GithubArgs,
+    /// Only say what would move
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline rehearse`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline rehearse\n  pipeline rehearse --repo ../my-processors --json report.json\n  pipeline rehearse --keep          # leave the scratch copy to look at"
+)]
+pub(super) struct RehearseArgs {
+    /// The repository; it is copied and never touched [default: the example of this project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) repo: Option<PathBuf>,
+    /// Leave the scratch copy, the registry's and GitHub's data where they are, and say where
+    #[arg(long)]
+    pub(super) keep: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline serve`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline serve registry --port 5000\n  pipeline serve github --port 8080 --repository acme/models --from .\n  pipeline serve modal --port 9000 --environments dev,staging,main\n\nCtrl-C ends it and removes what it kept."
+)]
+pub(super) struct ServeArgs {
+    /// Which one
+    #[command(subcommand)]
+    pub(super) service: Service,
+}
+
+/// The embedded services.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Service {
+    /// An OCI registry that the Docker engine pushes to and pulls from
+    Registry {
+        /// The port on 127.0.0.1 [default: a free one]
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+    /// A GitHub API over bare git repositories
+    Github {
+        /// The port on 127.0.0.1 [default: a free one]
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// The repository to offer
+        #[arg(
+            long,
+            value_name = "OWNER/NAME",
+            default_value = "rehearsal/processors"
+        )]
+        repository: String,
+        /// Its content: a git repository on this machine
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        from: PathBuf,
+    },
+    /// A Modal control plane for the `modal` command and SDK
+    Modal {
+        /// The port on 127.0.0.1 [default: a free one]
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Environments that exist from the start
+        #[arg(long, value_delimiter = ',', default_value = "dev,staging,main")]
+        environments: Vec<Environment>,
+    },
+}

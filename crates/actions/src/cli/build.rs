@@ -1,0 +1,43 @@
+use image_factory::build::{self, BuildOptions, Outcome};
+use image_factory::plan;
+use tokio_util::sync::CancellationToken;
+
+use super::args::BuildArgs;
+use super::context::{Context, images, set};
+use super::output::{print, table, write_json};
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let context = Context::open(&args.repo)?;
+    let entries = context.entries()?;
+    let images = images()?;
+    let options = context.plan_options(&args.factory);
+    let plan = plan::plan(&context.registry, &entries, &images, &options, cancel).await?;
+    let json = args.json.json.as_deref();
+    if args.dry_run {
+        super::plan::show(&plan, json)?;
+        return Ok(Exit::Done);
+    }
+    let mut building = BuildOptions::new(&context.root);
+    if let (Some(server), Some(name)) = (set("GITHUB_SERVER_URL"), set("GITHUB_REPOSITORY")) {
+        building.source = Some(format!("{server}/{name}"));
+    }
+    let report = build::build(&plan, &images, &building, cancel).await?;
+    write_json(&report, json)?;
+    if json != Some(std::path::Path::new("-")) {
+        let rows: Vec<Vec<String>> = report
+            .built
+            .iter()
+            .map(|one| {
+                let outcome = match one.decision {
+                    Outcome::Built => format!("built in {:.1} s: {}", one.seconds, one.why),
+                    Outcome::Reused => "reused".to_owned(),
+                };
+                vec![one.name(), outcome, one.image.to_string()]
+            })
+            .collect();
+        print(&table(&["processor", "outcome", "image"], &rows))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,118 @@
+use std::path::Path;
+
+use modal_deploy::deploy::{self, DeployOptions};
+use modal_deploy::secrets::{self, SecretSource};
+use modal_deploy::smoke::SmokeOptions;
+use modal_deploy::{Client, ClientOptions, DeployReport, Deployed, Processor, RunOptions};
+use registry_model::Platform;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::args::DeployArgs;
+use super::context::Context;
+use super::failures::modal_exit;
+use super::output::{print, table, write_json};
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let context = Context::open(&args.repo)?;
+    let platform = Platform::linux_amd64();
+    let processors: Vec<Processor> = context
+        .entries()?
+        .into_iter()
+        .map(|entry| Processor::from_entry(entry, &platform))
+        .collect();
+    let values = SecretSource::from_env();
+    let secrets = secrets::plan(&processors, &secrets::shared(), &values, &args.env)?;
+    let plan = deploy::plan(&processors, &secrets)?;
+    let json = args.json.json.as_deref();
+    let quiet = json == Some(Path::new("-"));
+    if args.dry_run {
+        let apps: Vec<_> = plan
+            .apps
+            .iter()
+            .map(|app| {
+                json!({"ref": app.reference, "app": app.app, "image": app.image,
+                       "secrets": app.tool_secrets})
+            })
+            .collect();
+        write_json(
+            &json!({"schema": 1, "environment": args.env, "apps": apps}),
+            json,
+        )?;
+        if !quiet {
+            let rows: Vec<Vec<String>> = plan
+                .apps
+                .iter()
+                .map(|app| {
+                    vec![
+                        app.reference.to_string(),
+                        app.app.clone(),
+                        app.image.to_string(),
+                        app.tool_secrets.join(", "),
+                    ]
+                })
+                .collect();
+            print(&table(&["processor", "app", "image", "secrets"], &rows))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut deploying = DeployOptions::new(&context.root);
+    if let Some(app) = &context.config.modal.app {
+        deploying.app_file = app.to_string_lossy().into_owned();
+    }
+    let mut smoke = SmokeOptions::default();
+    if let Some(function) = &context.config.modal.function {
+        smoke.function.clone_from(function);
+    }
+    let run = RunOptions {
+        deploy: deploying,
+        smoke: Some(smoke),
+        create_environment: args.create_environment,
+    };
+    let client = Client::connect(ClientOptions::from_env()?)?;
+    let report = modal_deploy::run(&client, &plan, &secrets, &run, cancel).await?;
+    write_json(&report, json)?;
+    if !quiet {
+        show(&report)?;
+    }
+    Ok(report.class().map_or(Exit::Done, modal_exit))
+}
+
+fn show(report: &DeployReport) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = report
+        .apps
+        .iter()
+        .map(|app| {
+            let deployed = match app.deployed {
+                Deployed::Deployed => "deployed",
+                Deployed::Unchanged => "unchanged",
+                Deployed::Failed => "failed",
+            };
+            let version = app
+                .version
+                .map_or_else(|| "–".to_owned(), |version| format!("v{version}"));
+            let note = app.error.as_ref().or(app.smoke.detail.as_ref());
+            vec![
+                app.reference.to_string(),
+                app.image.digest.short().to_owned(),
+                format!("{deployed} {version}"),
+                app.smoke.verdict.to_string(),
+                note.and_then(|text| text.lines().next())
+                    .unwrap_or_default()
+                    .to_owned(),
+            ]
+        })
+        .collect();
+    print(&table(
+        &[
+            "processor",
+            "digest",
+            &format!("{}", report.environment),
+            "smoke",
+            "note",
+        ],
+        &rows,
+    ))
+}

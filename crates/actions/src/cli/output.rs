@@ -1,0 +1,108 @@
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::runner::append_output;
+use crate::ui::Failure;
+
+/// Writes `report` where `--json` says, and tells a workflow where that is.
+pub(super) fn write_json<T: Serialize>(report: &T, to: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = to else { return Ok(()) };
+    let mut text = serde_json::to_string_pretty(report)
+        .map_err(|error| Failure::new(Exit::Unexpected, error))?;
+    text.push('\n');
+    if path == Path::new("-") {
+        return print(&text);
+    }
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Exit::Input,
+            format!("write the report `{}`: {error}", path.display()),
+        )
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    set_output("report", &path.to_string_lossy())
+}
+
+/// Sets an output of the step, when there is one.
+pub(super) fn set_output(name: &str, value: &str) -> Result<(), Failure> {
+    match std::env::var_os("GITHUB_OUTPUT") {
+        Some(file) if !file.is_empty() => append_output(Path::new(&file), name, value)
+            .map_err(|error| Failure::new(Exit::Unexpected, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints data to standard output. A reader that went away is no error.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Unexpected, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Columns that line up, two spaces apart, under a heading.
+pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |text: &str| text.chars().count();
+    let widths: Vec<usize> = heading
+        .iter()
+        .enumerate()
+        .map(|(column, name)| {
+            let cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| width(cell));
+            cells.chain([width(name)]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut text = String::new();
+        for (cell, wanted) in cells.zip(&widths) {
+            text.push_str(cell);
+            text.push_str(&" ".repeat(wanted - width(cell).min(*wanted) + 2));
+        }
+        format!("{}\n", text.trim_end())
+    };
+    let mut text = line(&mut heading.iter().copied());
+    text.push_str(&line(
+        &mut widths
+            .iter()
+            .map(|wanted| "─".repeat(*wanted))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(String::as_str),
+    ));
+    for row in rows {
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = vec![
+            vec!["text/summarize@1".to_owned(), "✓ built".to_owned()],
+            vec!["a".to_owned(), "reused".to_owned()],
+        ];
+        insta::assert_snapshot!(table(&["processor", "decision"], &rows), @r"
+        processor         decision
+        ────────────────  ────────
+        text/summarize@1  ✓ built
+        a                 reused
+        ");
+    }
+}

@@ -1,0 +1,131 @@
+use std::path::Path;
+
+use image_factory::build::BuildReport;
+use image_factory::pin::{self, PinChanges, PinReport, ProposeOptions};
+use registry_model::{PinPlace, SetOutcome, set_file};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{PinArgs, PinCommand};
+use super::context::{Context, github};
+use super::output::{print, set_output, table, write_json};
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+pub(super) async fn run(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    match &args.command {
+        Some(command) => set(command),
+        None => from_report(args, cancel).await,
+    }
+}
+
+#[derive(Serialize)]
+struct SetReport<'a> {
+    schema: u32,
+    file: &'a Path,
+    image: String,
+    written: bool,
+}
+
+fn set(command: &PinCommand) -> Result<Exit, Failure> {
+    let PinCommand::Set {
+        file,
+        image,
+        platform,
+        json,
+    } = command;
+    let place = platform.clone().map_or(PinPlace::Oci, PinPlace::Platform);
+    let outcome = set_file(file, &place, image)?;
+    let written = outcome == SetOutcome::Written;
+    let json = json.json.as_deref();
+    write_json(
+        &SetReport {
+            schema: 1,
+            file,
+            image: image.to_string(),
+            written,
+        },
+        json,
+    )?;
+    if json != Some(Path::new("-")) {
+        let what = if written { "pinned" } else { "already so" };
+        print(&format!("{}: {what}: {image}\n", file.display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let Some(from) = &args.from else {
+        return Err(Failure::new(Exit::Input, "pin: `--from` is not given"));
+    };
+    let context = Context::open(&args.repo)?;
+    let report = BuildReport::read(from)?;
+    let changes = pin::changes(&report, &context.registry)?;
+    let json = args.json.json.as_deref();
+    let quiet = json == Some(Path::new("-"));
+    let mut done = PinReport {
+        schema: 1,
+        base: args.base.clone(),
+        changes: changes.clone(),
+        commit: None,
+        pull_request: None,
+    };
+    if args.dry_run {
+        write_json(&done, json)?;
+    } else if args.propose {
+        let run_id = args
+            .run_id
+            .clone()
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| {
+                Failure::new(Exit::Input, "name the bot branch: there is no run id").with_hint(
+                    Some("give --run-id ID; in a workflow it is GITHUB_RUN_ID".to_owned()),
+                )
+            })?;
+        let mut options = ProposeOptions::new(&run_id);
+        options.base = args.base.clone();
+        let repo = github(&args.github, cancel)?;
+        done = pin::propose(&repo, &changes, &options, cancel).await?;
+        write_json(&done, json)?;
+        let number = done
+            .pull_request
+            .as_ref()
+            .map(|request| request.number.to_string());
+        set_output("pull-request-number", &number.unwrap_or_default())?;
+    } else {
+        pin::apply(&context.root, &changes)?;
+        write_json(&done, json)?;
+    }
+    if !quiet {
+        show(&done.changes)?;
+        if let Some(request) = &done.pull_request {
+            print(&format!(
+                "pull request #{}: {}\n",
+                request.number, request.url
+            ))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn show(changes: &PinChanges) -> Result<(), Failure> {
+    if changes.is_empty() {
+        return print("every pin is as it should be\n");
+    }
+    let rows: Vec<Vec<String>> = changes
+        .changes
+        .iter()
+        .map(|change| {
+            let old = change
+                .old
+                .as_ref()
+                .map_or("pending", |image| image.digest.short());
+            vec![
+                change.name(),
+                format!("{old} → {}", change.new.digest.short()),
+                change.file.display().to_string(),
+            ]
+        })
+        .collect();
+    print(&table(&["processor", "pin", "file"], &rows))
+}

@@ -1,0 +1,44 @@
+use image_factory::plan::{self, BuildPlan, Decision};
+use tokio_util::sync::CancellationToken;
+
+use super::args::PlanArgs;
+use super::context::{Context, images};
+use super::output::{print, table, write_json};
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let context = Context::open(&args.repo)?;
+    let entries = context.entries()?;
+    let options = context.plan_options(&args.factory);
+    let plan = plan::plan(&context.registry, &entries, &images()?, &options, cancel).await?;
+    show(&plan, args.json.json.as_deref())?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn show(plan: &BuildPlan, json: Option<&std::path::Path>) -> Result<(), Failure> {
+    write_json(plan, json)?;
+    if json == Some(std::path::Path::new("-")) {
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = plan
+        .items
+        .iter()
+        .map(|item| {
+            let decision = match &item.decision {
+                Decision::Reuse { digest } => format!("reuse {}", digest.short()),
+                Decision::Build { why } => format!("build: {why}"),
+            };
+            vec![
+                item.name(),
+                decision,
+                item.key.short().to_owned(),
+                item.repository.to_string(),
+            ]
+        })
+        .collect();
+    print(&table(
+        &["processor", "decision", "key", "repository"],
+        &rows,
+    ))
+}

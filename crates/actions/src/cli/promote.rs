@@ -1,0 +1,112 @@
+use std::path::Path;
+
+use github::Repo;
+use promotion::{PromotionPlan, PromotionReport, Standing};
+use registry_model::{Environment, Registry};
+use tokio_util::sync::CancellationToken;
+
+use super::args::PromoteArgs;
+use super::context::{github, load_options};
+use super::output::{print, table, write_json};
+use super::tree;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let repo = github(&args.github, cancel)?;
+    let (from, to) = tokio::try_join!(
+        standing(&args.repo, &repo, &args.from, cancel),
+        standing(&args.repo, &repo, &args.to, cancel),
+    )?;
+    let plan = promotion::plan(&from, &to)?;
+    let json = args.json.json.as_deref();
+    let quiet = json == Some(Path::new("-"));
+    if args.dry_run {
+        write_json(&plan, json)?;
+        if !quiet {
+            show(&plan)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let report = promotion::run(&plan, &repo, cancel).await?;
+    write_json(&report, json)?;
+    if !quiet {
+        show(&plan)?;
+        say(&report)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What the branch of an environment pins, at the commit that GitHub has now.
+async fn standing(
+    clone: &Path,
+    repo: &Repo,
+    environment: &Environment,
+    cancel: &CancellationToken,
+) -> Result<Standing, Failure> {
+    let branch = environment.as_str();
+    let failed = |error: github::GithubError| {
+        let hint = error.hint();
+        Failure::new(Exit::Promotion, error).with_hint(hint)
+    };
+    let commit = repo
+        .branch_head(branch)
+        .await
+        .map_err(failed)?
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Input,
+                format!("find branch `{branch}` of {}", repo.name()),
+            )
+            .with_hint(Some(format!(
+                "an environment is a branch of its name; create `{branch}`"
+            )))
+        })?;
+    let folder = tree::of_branch(clone, branch, commit.as_str(), cancel).await?;
+    let config = Config::load(folder.path())?;
+    let registry = Registry::load(folder.path(), &load_options(&config))?;
+    Ok(Standing::of_entries(
+        environment.clone(),
+        commit,
+        &registry.entries,
+    ))
+}
+
+fn show(plan: &PromotionPlan) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = plan
+        .comparisons
+        .iter()
+        .map(|one| {
+            use promotion::Change;
+            let change = match &one.change {
+                Change::Same { image } => format!("same {}", image.digest.short()),
+                Change::Move { old, new } => {
+                    format!("{} → {}", old.digest.short(), new.digest.short())
+                }
+                Change::New { new } => format!("new {}", new.digest.short()),
+                Change::OnlyInTarget { .. } => format!("only in {}", plan.to),
+            };
+            vec![one.reference.to_string(), change]
+        })
+        .collect();
+    print(&table(
+        &["processor", &format!("{} → {}", plan.from, plan.to)],
+        &rows,
+    ))
+}
+
+fn say(report: &PromotionReport) -> Result<(), Failure> {
+    match (&report.pull_request, &report.merged) {
+        (Some(request), Some(merged)) => print(&format!(
+            "pull request #{} merged as {}\n",
+            request.number,
+            merged.short()
+        )),
+        (Some(request), None) => print(&format!(
+            "pull request #{}: {}\n",
+            request.number, request.url
+        )),
+        (None, _) => print("nothing to promote\n"),
+    }
+}

@@ -1,0 +1,114 @@
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use rehearsal::rehearse::{RehearsalReport, RehearseOptions, Status, Verdict, run as rehearse};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::accept;
+use super::args::RehearseArgs;
+use super::context::{load_options, platforms};
+use super::output::{print, table, write_json};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+/// The example repository, so that the command has one wherever it is installed.
+static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../examples/processors");
+
+pub(super) async fn run(args: &RehearseArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let example = match &args.repo {
+        Some(_) => None,
+        None => Some(unpack()?),
+    };
+    let repo: PathBuf = match (&args.repo, &example) {
+        (Some(repo), _) => repo.clone(),
+        (None, Some(folder)) => folder.path().join("processors"),
+        (None, None) => PathBuf::from("."),
+    };
+    let config = Config::load(&repo)?;
+    let options = options(&repo, args.keep, &config);
+    let mut report = RehearsalReport::default();
+    let ended = rehearse(&options, &mut report, cancel).await;
+    let json = args.json.json.as_deref();
+    write_json(&report, json)?;
+    if json != Some(Path::new("-")) {
+        print(&show(&report, &options))?;
+    }
+    if let Some(kept) = &report.kept {
+        print(&format!("kept: {}\n", kept.display()))?;
+    }
+    ended?;
+    Ok(Exit::Done)
+}
+
+fn options(repo: &Path, keep: bool, config: &Config) -> RehearseOptions {
+    let mut options = RehearseOptions::new(repo);
+    options.keep = keep;
+    options.environments = config.environments();
+    options.registry = load_options(config);
+    options.image_prefix = config.image_prefix.clone();
+    options.platforms = platforms(config);
+    options.base_images = config.base_images.clone();
+    options.acceptance = accept::options(repo, config);
+    options.modal_app = config.modal.app.clone();
+    if let Some(function) = &config.modal.function {
+        options.smoke_function.clone_from(function);
+    }
+    options
+}
+
+fn unpack() -> Result<TempDir, Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Unexpected, error);
+    let folder = tempfile::Builder::new()
+        .prefix("pipeline-example-")
+        .tempdir()
+        .map_err(failed)?;
+    let target = folder.path().join("processors");
+    std::fs::create_dir(&target).map_err(failed)?;
+    EXAMPLE.extract(&target).map_err(failed)?;
+    Ok(folder)
+}
+
+/// The table that a rehearsal ends with: a line a processor, a column an environment.
+fn show(report: &RehearsalReport, options: &RehearseOptions) -> String {
+    let mut text = String::new();
+    let skipped = report
+        .stages
+        .iter()
+        .filter(|stage| stage.status == Status::NotConfigured);
+    for stage in skipped {
+        text.push_str(&format!("{}: {}\n", stage.stage, stage.summary));
+    }
+    if report.proof.is_empty() {
+        return text;
+    }
+    let mut heading = vec!["processor".to_owned(), "digest".to_owned()];
+    heading.extend(options.environments.iter().map(ToString::to_string));
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for proof in &report.proof {
+        let name = proof.reference.to_string();
+        let verdict = match &proof.verdict {
+            Verdict::Proven => "✓ live, smoke passed".to_owned(),
+            Verdict::Pinned => "✓ pinned".to_owned(),
+            Verdict::Differs(why) => format!("✗ {why}"),
+        };
+        match rows.iter_mut().find(|row| row[0] == name) {
+            Some(row) => row.push(verdict),
+            None => {
+                let digest = proof.git.as_ref().map_or("–", |pin| pin.digest.short());
+                rows.push(vec![name, digest.to_owned(), verdict]);
+            }
+        }
+    }
+    let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
+    text.push('\n');
+    text.push_str(&table(&heading, &rows));
+    if let Some(again) = &report.again {
+        text.push_str(&format!(
+            "\nbuild and pin again: {} built, {} pins changed, {} pull requests, {:.2} s\n",
+            again.built, again.changed, again.pull_requests, again.seconds
+        ));
+    }
+    text
+}

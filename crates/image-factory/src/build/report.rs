@@ -1,0 +1,162 @@
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use registry_model::{PinnedImage, Platform, ProcessorRef};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::FactoryError;
+use crate::plan::{BuildPlan, InputKey, Why, item_name};
+
+/// What was built and what was there already: every image confirmed by the registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuildReport {
+    /// The version of this format.
+    pub schema: u32,
+    /// One for each item of the plan, in its order.
+    pub built: Vec<Built>,
+}
+
+/// The image for one pin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Built {
+    /// The processor.
+    #[serde(rename = "ref")]
+    pub reference: ProcessorRef,
+    /// Its registry file, relative to the root of the repository.
+    pub file: PathBuf,
+    /// The platform that the pin is for; none for `image.oci`, which serves all.
+    pub pin_platform: Option<Platform>,
+    /// The image.
+    pub image: PinnedImage,
+    /// What it follows from.
+    pub key: InputKey,
+    /// Whether it was built now.
+    pub decision: Outcome,
+    /// Why.
+    pub why: Why,
+    /// What it was built for.
+    pub platforms: Vec<Platform>,
+    /// The tags that were pushed now, besides that of the key.
+    pub tags: Vec<String>,
+    /// How long building and pushing took, in seconds; 0 if it was reused.
+    pub seconds: f64,
+}
+
+/// How an image came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Built and pushed now.
+    Built,
+    /// It was there.
+    Reused,
+}
+
+impl Built {
+    /// How people call it: the processor, and the platform if it has a pin for each.
+    #[must_use]
+    pub fn name(&self) -> String {
+        item_name(&self.reference, self.pin_platform.as_ref())
+    }
+}
+
+/// A value that stages hand on to each other as a JSON file.
+trait Handed: Serialize + DeserializeOwned {
+    const WHAT: &'static str;
+    fn schema(&self) -> u32;
+}
+
+impl Handed for BuildReport {
+    const WHAT: &'static str = "build report";
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl Handed for BuildPlan {
+    const WHAT: &'static str = "build plan";
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl BuildReport {
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no report.
+    pub fn read(path: &Path) -> Result<Self, FactoryError> {
+        read(path)
+    }
+
+    /// Writes the report, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), FactoryError> {
+        write(self, path)
+    }
+}
+
+impl BuildPlan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no plan.
+    pub fn read(path: &Path) -> Result<Self, FactoryError> {
+        read(path)
+    }
+
+    /// Writes the plan, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), FactoryError> {
+        write(self, path)
+    }
+}
+
+fn read<T: Handed>(path: &Path) -> Result<T, FactoryError> {
+    let bytes = fs::read(path).map_err(|source| FactoryError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let value: T = serde_json::from_slice(&bytes).map_err(|source| FactoryError::BadJson {
+        path: path.to_path_buf(),
+        what: T::WHAT,
+        source,
+    })?;
+    match value.schema() {
+        1 => Ok(value),
+        found => Err(FactoryError::UnknownSchema {
+            path: path.to_path_buf(),
+            what: T::WHAT,
+            found,
+        }),
+    }
+}
+
+fn write<T: Handed>(value: &T, path: &Path) -> Result<(), FactoryError> {
+    let try_write = || -> std::io::Result<()> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    try_write().map_err(|source| FactoryError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}

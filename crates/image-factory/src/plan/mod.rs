@@ -1,0 +1,14 @@
+//! Decides what must be built, and why, without building anything.
+
+mod bases;
+mod context;
+mod dockerignore;
+mod key;
+mod model;
+mod options;
+mod run;
+
+pub(crate) use model::item_name;
+pub use model::{BaseImage, BuildPlan, Decision, InputKey, KeyError, Planned, Why};
+pub use options::PlanOptions;
+pub use run::plan;

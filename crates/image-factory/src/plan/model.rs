@@ -1,0 +1,220 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use registry_model::{Digest, PinnedImage, Platform, ProcessorRef, Repository};
+use serde::{Deserialize, Serialize};
+
+/// What is to be built, what is there already, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuildPlan {
+    /// The version of this format.
+    pub schema: u32,
+    /// One item for each pin, in the order of the registry files.
+    pub items: Vec<Planned>,
+}
+
+/// The plan for one pin of one processor. Paths are relative to the root of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Planned {
+    /// The processor.
+    #[serde(rename = "ref")]
+    pub reference: ProcessorRef,
+    /// Its registry file.
+    pub file: PathBuf,
+    /// The platform that the pin is for; none for `image.oci`, which serves all.
+    pub pin_platform: Option<Platform>,
+    /// Where the image is pushed to.
+    pub repository: Repository,
+    /// The folder that the engine sees.
+    pub context: PathBuf,
+    /// The Dockerfile.
+    pub dockerfile: PathBuf,
+    /// The stage to build, if not the last.
+    pub target: Option<String>,
+    /// The build arguments.
+    pub args: Vec<(String, String)>,
+    /// What is built for.
+    pub platforms: Vec<Platform>,
+    /// The base images that are replaced.
+    pub base_images: Vec<BaseImage>,
+    /// What the image follows from.
+    pub key: InputKey,
+    /// What to do.
+    pub decision: Decision,
+}
+
+/// A base image that is replaced by another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BaseImage {
+    /// As BuildKit calls it: `python:3.11-slim`.
+    pub name: String,
+    /// What is taken instead: `registry.example/python@sha256:…` or, if only the engine has it, its
+    /// name there.
+    pub reference: String,
+}
+
+/// What to do about one pin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// The registry has it.
+    Reuse {
+        /// What the registry has.
+        digest: Digest,
+    },
+    /// It must be built.
+    Build {
+        /// The reason.
+        why: Why,
+    },
+}
+
+/// Why an image is built, or is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Why {
+    /// Nothing is pinned yet.
+    FirstBuild,
+    /// The caller wants it.
+    Forced,
+    /// Something is pinned, and these inputs were never built.
+    InputsChanged,
+    /// These inputs were built before.
+    SameInputs,
+}
+
+/// The SHA-256 of everything that an image follows from, and of nothing else.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InputKey(String);
+
+impl BuildPlan {
+    /// The items that must be built.
+    pub fn to_build(&self) -> impl Iterator<Item = &Planned> {
+        self.items
+            .iter()
+            .filter(|item| matches!(item.decision, Decision::Build { .. }))
+    }
+}
+
+impl Planned {
+    /// How people call it: the processor, and the platform if it has a pin for each.
+    #[must_use]
+    pub fn name(&self) -> String {
+        item_name(&self.reference, self.pin_platform.as_ref())
+    }
+
+    /// The image, if the registry has it.
+    #[must_use]
+    pub fn reused(&self) -> Option<PinnedImage> {
+        match &self.decision {
+            Decision::Reuse { digest } => Some(self.repository.at(digest.clone())),
+            Decision::Build { .. } => None,
+        }
+    }
+
+    /// Why it is built, or is not.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        match &self.decision {
+            Decision::Reuse { .. } => Why::SameInputs,
+            Decision::Build { why } => why.clone(),
+        }
+    }
+}
+
+pub(crate) fn item_name(reference: &ProcessorRef, platform: Option<&Platform>) -> String {
+    match platform {
+        Some(platform) => format!("{reference} {platform}"),
+        None => reference.to_string(),
+    }
+}
+
+impl InputKey {
+    pub(crate) fn new(hash: [u8; 32]) -> Self {
+        Self(hex::encode(hash))
+    }
+
+    /// All 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The tag under which an image with these inputs is found: `inputs-` and 32 digits.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("inputs-{}", &self.0[..32])
+    }
+
+    /// The first 12 digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+/// A text that is no input key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read input key `{found}`: expected 64 hexadecimal digits in lower case")]
+pub struct KeyError {
+    /// The text.
+    pub found: String,
+}
+
+impl FromStr for InputKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 64 && text.bytes().all(lower_hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(KeyError {
+                found: text.chars().take(100).collect(),
+            })
+        }
+    }
+}
+
+impl TryFrom<String> for InputKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        text.parse()
+    }
+}
+
+impl From<InputKey> for String {
+    fn from(key: InputKey) -> Self {
+        key.0
+    }
+}
+
+impl fmt::Display for InputKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InputKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstBuild => "first build",
+            Self::Forced => "forced",
+            Self::InputsChanged => "inputs changed",
+            Self::SameInputs => "same inputs",
+        })
+    }
+}

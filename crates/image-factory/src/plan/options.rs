@@ -1,0 +1,36 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use registry_model::Platform;
+
+/// What a plan depends on besides the registry files.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// The root of the repository.
+    pub root: PathBuf,
+    /// Where the images of entries go that name no repository: `ghcr.io/acme/models`.
+    pub image_prefix: Option<String>,
+    /// Pushes everything to this registry instead, with the same paths: `127.0.0.1:5000`.
+    pub registry_host: Option<String>,
+    /// What to build for; default `linux/amd64`.
+    pub platforms: Vec<Platform>,
+    /// Replaces base images: the name in `FROM` → the reference to take instead.
+    pub base_images: BTreeMap<String, String>,
+    /// Builds also what is there already.
+    pub rebuild: bool,
+}
+
+impl PlanOptions {
+    /// The defaults for the repository at `root`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            image_prefix: None,
+            registry_host: None,
+            platforms: vec![Platform::linux_amd64()],
+            base_images: BTreeMap::new(),
+            rebuild: false,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A repository of processors, an OCI registry and an engine to build with.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::net::{TcpListener, TcpStream};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use image_factory::build::{BuildOptions, BuildReport, build};
+use image_factory::plan::{BuildPlan, PlanOptions, plan};
+use image_factory::{FactoryError, Images};
+use oci::OciError;
+use process::{Command, Service};
+use registry_model::{Digest, LoadOptions, PinnedImage, Registry, Repository};
+use tokio_util::sync::CancellationToken;
+
+const PROCESSORS: &str = "code/apps/core/registry/processors";
+
+/// An OCI registry for one test.
+pub(crate) struct Store {
+    pub(crate) host: String,
+    pub(crate) client: oci::Client,
+    service: Service,
+    _folder: tempfile::TempDir,
+}
+
+/// Runs a test with a registry; afterwards, also when it fails, nothing of it is left.
+pub(crate) async fn with_store(test: impl AsyncFnOnce(&Store)) {
+    let store = Store::start().await;
+    let ended = AssertUnwindSafe(test(&store)).catch_unwind().await;
+    store.stop().await;
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Store {
+    async fn start() -> Self {
+        assert!(
+            process::which("docker-registry").is_some(),
+            "this test needs a registry: apt-get install docker-registry"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap()
+            .port();
+        let host = format!("127.0.0.1:{port}");
+        let config = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {host}}}\n",
+            folder.path().join("data").display()
+        );
+        let file = folder.path().join("config.yml");
+        std::fs::write(&file, config).unwrap();
+        let mut service = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .start()
+            .unwrap();
+        for _ in 0..200 {
+            if TcpStream::connect(&host).is_ok() {
+                break;
+            }
+            assert_eq!(service.ended(), None, "docker-registry did not start");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let client = oci::Client::new(oci::ClientOptions {
+            credentials: oci::Credentials::Anonymous,
+            ..oci::ClientOptions::default()
+        })
+        .unwrap();
+        Self {
+            host,
+            client,
+            service,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn resolve(&self, repository: &Repository, tag: &str) -> Option<Digest> {
+        self.client.resolve(repository, tag).await.unwrap()
+    }
+
+    /// The images that the engine has of this registry.
+    async fn kept(&self) -> Vec<String> {
+        let all = docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).await;
+        let ours = format!("{}/", self.host);
+        all.lines()
+            .filter(|name| name.starts_with(&ours))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    async fn stop(self) {
+        for image in self.kept().await {
+            docker(&["image", "rm", &image]).await;
+        }
+        assert_eq!(self.kept().await, [""; 0]);
+        self.service.stop(Duration::from_millis(200)).await;
+    }
+}
+
+pub(crate) async fn docker(args: &[&str]) -> String {
+    Command::new("docker")
+        .args(args)
+        .run(&CancellationToken::new())
+        .await
+        .expect("this test needs a Docker engine: apt-get install docker.io docker-buildx-plugin")
+        .stdout_text()
+}
+
+/// A registry that has nothing and keeps nothing.
+pub(crate) struct Nowhere;
+
+impl Images for Nowhere {
+    async fn resolve(&self, _: &Repository, _: &str) -> Result<Option<Digest>, OciError> {
+        Ok(None)
+    }
+
+    async fn exists(&self, _: &PinnedImage) -> Result<bool, OciError> {
+        Ok(false)
+    }
+
+    async fn tag(&self, _: &PinnedImage, _: &str) -> Result<(), OciError> {
+        Ok(())
+    }
+}
+
+/// A repository in the layout of the runbook.
+pub(crate) struct Project {
+    folder: tempfile::TempDir,
+    pub(crate) options: PlanOptions,
+}
+
+impl Project {
+    /// A repository whose images go to `<host>/acme/models`.
+    pub(crate) fn new(host: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = PlanOptions::new(folder.path());
+        options.image_prefix = Some("ghcr.io/acme/models".to_owned());
+        options.registry_host = Some(host.to_owned());
+        let project = Self { folder, options };
+        let busybox = Path::new("/bin/busybox");
+        assert!(
+            busybox.is_file(),
+            "this test needs a static shell: apt-get install busybox-static"
+        );
+        std::fs::create_dir_all(project.root().join("code/bin")).unwrap();
+        std::fs::copy(busybox, project.root().join("code/bin/busybox")).unwrap();
+        // Layers of earlier runs must not be found in the engine's cache.
+        project.write("code/unique", &project.root().to_string_lossy());
+        project
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.root().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    /// Adds the processor `x/<name>@1`; `more` goes below `build:`.
+    pub(crate) fn processor(&self, name: &str, dockerfile: &str, more: &str) {
+        self.write(&dockerfile_of(name), dockerfile);
+        self.write(
+            &file_of(name),
+            &format!(
+                "ref: x/{name}@1\nimage:\n  oci: sha256:pending # the bot writes here\n\
+                 build:\n  context: .\n{more}"
+            ),
+        );
+    }
+
+    pub(crate) fn registry(&self) -> Registry {
+        Registry::load(self.root(), &LoadOptions::default()).unwrap()
+    }
+
+    pub(crate) async fn plan<I: Images>(&self, images: &I) -> BuildPlan {
+        self.try_plan(images).await.unwrap()
+    }
+
+    pub(crate) async fn try_plan<I: Images>(&self, images: &I) -> Result<BuildPlan, FactoryError> {
+        let registry = self.registry();
+        let entries: Vec<_> = registry.entries.iter().collect();
+        let cancel = CancellationToken::new();
+        plan(&registry, &entries, images, &self.options, &cancel).await
+    }
+
+    pub(crate) async fn build(
+        &self,
+        plan: &BuildPlan,
+        store: &Store,
+    ) -> Result<BuildReport, FactoryError> {
+        let options = BuildOptions::new(self.root());
+        build(plan, &store.client, &options, &CancellationToken::new()).await
+    }
+}
+
+pub(crate) fn file_of(name: &str) -> String {
+    format!("{PROCESSORS}/{name}.yaml")
+}
+
+pub(crate) fn dockerfile_of(name: &str) -> String {
+    format!("code/apps/core/processors/x_{name}/Dockerfile")
+}
+
+/// A Dockerfile with a shell.
+pub(crate) fn shell(rest: &str) -> String {
+    format!("FROM scratch\nCOPY bin/busybox /bin/sh\nCOPY unique /unique\n{rest}")
+}

@@ -1,0 +1,21 @@
+//! The native client: what of Modal's gRPC interface a deployment needs.
+
+mod apps;
+mod blob;
+mod connection;
+mod environments;
+mod headers;
+mod invocation;
+mod options;
+mod poll;
+mod retry;
+mod secret_store;
+mod token;
+mod value;
+
+pub use apps::{AppState, LiveFunction};
+pub use connection::Client;
+pub use environments::EnvironmentInfo;
+pub use invocation::{Call, Reply};
+pub use options::{ClientOptions, DEFAULT_SERVER_URL};
+pub use secret_store::StoredSecret;

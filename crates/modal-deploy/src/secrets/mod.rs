@@ -1,0 +1,23 @@
+//! Secrets: which ones an environment needs, where their values come from, and writing them.
+
+mod plan;
+mod problem;
+mod source;
+mod sync;
+
+pub use plan::{PlannedSecret, SecretPlan, plan};
+pub use problem::SecretProblem;
+pub use source::SecretSource;
+pub use sync::sync;
+
+use registry_model::SecretNames;
+
+/// The secrets that belong to no processor but to the environment: `REGISTRY_AUTH`, with which
+/// Modal pulls from the registry. It is optional here, as it may be kept in Modal by hand.
+#[must_use]
+pub fn shared() -> SecretNames {
+    SecretNames {
+        required: Vec::new(),
+        optional: vec!["REGISTRY_AUTH".to_owned()],
+    }
+}

@@ -1,0 +1,70 @@
+//! A program `modal` that does what the name of the app tells it to.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// The program: a file of its own, because one that was just written cannot always be started
+/// while other tests start theirs.
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/modal/modal.sh");
+
+pub(crate) struct Shim {
+    folder: tempfile::TempDir,
+}
+
+impl Shim {
+    /// In a repository with `code/modal_app.py`.
+    pub(crate) fn new() -> Self {
+        let shim = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for folder in ["calls", "live", "repository/code"] {
+            fs::create_dir_all(shim.folder.path().join(folder)).unwrap();
+        }
+        fs::write(shim.repository().join("code/modal_app.py"), "").unwrap();
+        shim.version("modal client version: 1.6.4");
+        fs::write(shim.folder.path().join("leak"), "").unwrap();
+        symlink(PROGRAM, shim.program()).unwrap();
+        shim
+    }
+
+    pub(crate) fn program(&self) -> PathBuf {
+        self.folder.path().join("modal")
+    }
+
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    pub(crate) fn live(&self) -> PathBuf {
+        self.folder.path().join("live")
+    }
+
+    pub(crate) fn version(&self, text: &str) {
+        fs::write(self.folder.path().join("version"), text).unwrap();
+    }
+
+    /// What a failing deploy prints besides the token.
+    pub(crate) fn leak(&self, text: &str) {
+        fs::write(self.folder.path().join("leak"), text).unwrap();
+    }
+
+    /// The folder and arguments of the deploy of `app`, and its environment.
+    pub(crate) fn call(&self, app: &str) -> Option<(String, String)> {
+        let text = fs::read_to_string(self.folder.path().join("calls").join(app)).ok()?;
+        let (arguments, environment) = text.split_once("---\n")?;
+        Some((arguments.to_owned(), environment.to_owned()))
+    }
+
+    /// The process of a deploy that hangs.
+    pub(crate) fn pid(&self) -> Option<String> {
+        let text = fs::read_to_string(self.folder.path().join("pid")).ok()?;
+        Some(text.trim().to_owned()).filter(|pid| !pid.is_empty())
+    }
+
+    pub(crate) fn runs(pid: &str) -> bool {
+        let status = fs::read_to_string(Path::new("/proc").join(pid).join("status"));
+        // A zombie has ended; its parent has only not asked yet.
+        status.is_ok_and(|status| !status.contains("State:\tZ"))
+    }
+}

@@ -1,0 +1,89 @@
+use registry_model::PinnedImage;
+use serde::{Deserialize, Serialize};
+
+use crate::transport::Call;
+use crate::{Client, OciError};
+
+/// What [`Client::tag`] found or did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tagged {
+    /// The tag is new.
+    Written,
+    /// The tag stood for this image already.
+    Unchanged,
+}
+
+impl Client {
+    /// Gives `image` a name for people in its own repository. A tag that stands for another
+    /// image is never moved: most registries, GHCR among them, would do so without a word.
+    ///
+    /// # Errors
+    /// [`OciError::TagTaken`] when the tag stands for another image, [`OciError::NotFound`] when
+    /// the image is missing; also when `tag` is no tag, or the registry cannot be asked or
+    /// refuses.
+    pub async fn tag(&self, image: &PinnedImage, tag: &str) -> Result<Tagged, OciError> {
+        match self.resolve(&image.repository, tag).await? {
+            Some(found) if found == image.digest => return Ok(Tagged::Unchanged),
+            Some(found) => {
+                return Err(OciError::TagTaken {
+                    image: image.clone(),
+                    tag: tag.to_owned(),
+                    found,
+                });
+            }
+            None => {}
+        }
+        let operation = format!("tag `{image}` as `{tag}`");
+        let Some(raw) = self.pinned(image, &operation).await? else {
+            return Err(OciError::NotFound {
+                operation,
+                image: image.clone(),
+            });
+        };
+        // The same bytes, so that the digest stays the same.
+        let call = Call::put_manifest(&image.repository, tag, &raw, &operation);
+        let Some(answer) = self.transport.send(&call).await? else {
+            return Err(OciError::Refused {
+                operation,
+                message: "404 Not Found".to_owned(),
+            });
+        };
+        match answer.digest(&operation)? {
+            Some(found) if found != image.digest => {
+                Err(OciError::DigestMismatch { operation, found })
+            }
+            _ => Ok(Tagged::Written),
+        }
+    }
+}
+
+/// Source: OCI distribution specification, "Pulling manifests", the grammar of `<reference>`.
+pub(crate) fn check(tag: &str) -> Result<(), OciError> {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let first = tag.bytes().next().is_some_and(word);
+    let rest = tag.bytes().all(|b| word(b) || matches!(b, b'.' | b'-'));
+    if first && rest && tag.len() <= 128 {
+        Ok(())
+    } else {
+        Err(OciError::BadTag {
+            tag: tag.chars().take(200).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_cannot_escape_their_place_in_the_path() {
+        for good in ["latest", "build-20260101T000000Z", "_x", "1.2-rc.1"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        let long = "x".repeat(129);
+        for bad in ["", ".x", "-x", "a/b", "a b", "a?b", "sha256:abc", &long] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

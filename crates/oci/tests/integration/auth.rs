@@ -1,0 +1,153 @@
+use oci::{Credentials, OciError};
+
+use crate::script::{Server, client, digest, reply};
+
+const HEAD: &str = "HEAD /v2/team/app/manifests/v1";
+
+fn login() -> Credentials {
+    Credentials::Basic {
+        user: "user".into(),
+        password: "hunter22".into(),
+    }
+}
+
+/// `printf user:hunter22 | base64`
+const BASIC: &str = "Basic dXNlcjpodW50ZXIyMg==";
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_kept() {
+    let found = digest("x");
+    let server = Server::start(|host| {
+        let challenge = format!(r#"Bearer realm="http://{host}/token",service="s""#);
+        vec![
+            reply(401).header("www-authenticate", &challenge),
+            reply(401).header("www-authenticate", &challenge),
+            reply(200).body(r#"{"token":"t1"}"#),
+            reply(200).digest(&found),
+            reply(200).digest(&found),
+        ]
+    })
+    .await;
+    let client = client(login());
+    for _ in 0..2 {
+        let answer = client.resolve(&server.repository, "v1").await.unwrap();
+        assert_eq!(answer, Some(found.clone()));
+    }
+    let seen = server.seen();
+    let lines: Vec<_> = seen.iter().map(|seen| seen.line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            HEAD,
+            "GET /v2/",
+            "GET /token?scope=repository%3Ateam%2Fapp%3Apull&service=s",
+            HEAD,
+            HEAD
+        ]
+    );
+    let shown: Vec<_> = seen.iter().map(|s| s.authorization.as_deref()).collect();
+    let token = Some("Bearer t1");
+    assert_eq!(shown, [None, None, Some(BASIC), token, token]);
+}
+
+#[tokio::test]
+async fn a_token_out_of_date_is_renewed() {
+    let found = digest("x");
+    let server = Server::start(|host| {
+        let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+        let asks = || reply(401).header("www-authenticate", &challenge);
+        vec![
+            asks(),
+            asks(),
+            reply(200).body(r#"{"token":"t1"}"#),
+            reply(200).digest(&found),
+            // Later:
+            asks(),
+            asks(),
+            reply(200).body(r#"{"token":"t2"}"#),
+            reply(200).digest(&found),
+        ]
+    })
+    .await;
+    let client = client(Credentials::Anonymous);
+    for _ in 0..2 {
+        client.resolve(&server.repository, "v1").await.unwrap();
+    }
+    let last = server.seen().pop().unwrap();
+    assert_eq!(last.authorization.as_deref(), Some("Bearer t2"));
+}
+
+#[tokio::test]
+async fn basic_authentication_works_without_a_token_server() {
+    let found = digest("x");
+    let server = Server::start(|_| {
+        let challenge = r#"Basic realm="registry""#;
+        vec![
+            reply(401).header("www-authenticate", challenge),
+            reply(401).header("www-authenticate", challenge),
+            reply(200).digest(&found),
+        ]
+    })
+    .await;
+    let answer = client(login()).resolve(&server.repository, "v1").await;
+    assert_eq!(answer.unwrap(), Some(found));
+    let last = server.seen().pop().unwrap();
+    assert_eq!(last.authorization.as_deref(), Some(BASIC));
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_once_and_not_shown() {
+    let server = Server::start(|host| {
+        let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+        vec![
+            reply(401).header("www-authenticate", &challenge),
+            reply(401).header("www-authenticate", &challenge),
+            reply(403).body(r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#),
+        ]
+    })
+    .await;
+    let host = server.repository.host();
+    let error = client(login())
+        .resolve(&server.repository, "v1")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, OciError::Unauthorized { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "resolve `{}:v1`: not logged in to `{host}`, or the credentials are wrong: denied (DENIED)",
+            server.repository
+        )
+    );
+    assert!(!format!("{error:?}").contains("hunter22"));
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains(&format!("docker login {host}"))
+    );
+    assert_eq!(server.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_server_with_a_bad_moment_is_asked_again() {
+    let found = digest("x");
+    let server = Server::start(|host| {
+        let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+        let asks = || reply(401).header("www-authenticate", &challenge);
+        vec![
+            asks(),
+            asks(),
+            reply(503).body("<html>unicorn</html>"),
+            // Once more from the start.
+            asks(),
+            asks(),
+            reply(200).body(r#"{"token":"t1"}"#),
+            reply(200).digest(&found),
+        ]
+    })
+    .await;
+    let answer = client(login()).resolve(&server.repository, "v1").await;
+    assert_eq!(answer.unwrap(), Some(found));
+    assert_eq!(server.lines().len(), 7);
+}

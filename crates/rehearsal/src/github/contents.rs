@@ -1,0 +1,175 @@
+use std::collections::HashMap;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::answer::{ApiError, ApiResult, ok};
+use super::commits;
+use super::repository::Repository;
+use super::server::Shared;
+use super::trees::{self, Entry, base64_lines};
+
+/// GitHub leaves the content of larger files out.
+const LARGEST_INLINE: u64 = 1024 * 1024;
+
+/// `GET /repos/{owner}/{repo}`
+pub(super) async fn repository(
+    State(state): State<Shared>,
+    Path((owner, repo)): Path<(String, String)>,
+) -> ApiResult {
+    ok(&state.repository(&owner, &repo)?.json(state.base()))
+}
+
+/// `GET /repos/{owner}/{repo}/branches/{branch}`
+pub(super) async fn branch(
+    State(state): State<Shared>,
+    Path((owner, repo, branch)): Path<(String, String, String)>,
+) -> ApiResult {
+    let repository = state.repository(&owner, &repo)?;
+    let full = format!("refs/heads/{branch}");
+    let missing = || ApiError::new(StatusCode::NOT_FOUND, "Branch not found");
+    let sha = repository.git.read_ref(&full).await?.ok_or_else(missing)?;
+    let commit = commits::load(&repository, &sha)
+        .await?
+        .ok_or_else(missing)?;
+    let url = repository.url(state.base(), &format!("/branches/{branch}"));
+    ok(&json!({
+        "name": branch,
+        "commit": commit.json(&repository, state.base()),
+        "_links": {
+            "self": url,
+            "html": repository.html_url(state.base(), &format!("/tree/{branch}")),
+        },
+        "protected": false,
+        "protection": {
+            "enabled": false,
+            "required_status_checks": { "enforcement_level": "off", "contexts": [], "checks": [] },
+        },
+        "protection_url": format!("{url}/protection"),
+    }))
+}
+
+/// `GET /repos/{owner}/{repo}/contents`
+pub(super) async fn root(
+    state: State<Shared>,
+    Path((owner, repo)): Path<(String, String)>,
+    query: Query<HashMap<String, String>>,
+) -> ApiResult {
+    path(state, Path((owner, repo, String::new())), query).await
+}
+
+/// `GET /repos/{owner}/{repo}/contents/{path}`
+pub(super) async fn path(
+    State(state): State<Shared>,
+    Path((owner, repo, path)): Path<(String, String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> ApiResult {
+    let repository = state.repository(&owner, &repo)?;
+    let missing = |text: &str| ApiError::new(StatusCode::NOT_FOUND, text);
+    if repository.git.is_empty().await? {
+        return Err(missing("This repository is empty."));
+    }
+    let at = query.get("ref").unwrap_or(&repository.default_branch);
+    let commit = repository.git.commit(at).await?;
+    let commit = commit.ok_or_else(|| missing(&format!("No commit found for the ref {at}")))?;
+
+    let mut tree = repository
+        .git
+        .object(&commit, "tree")
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let place = Place {
+        repository: &repository,
+        base: state.base(),
+        at,
+    };
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    for (index, part) in parts.iter().enumerate() {
+        let entries = trees::list(&repository, &[], &tree).await?;
+        let found = entries.into_iter().find(|entry| entry.path == *part);
+        let entry = found.ok_or_else(ApiError::not_found)?;
+        if entry.kind == "tree" {
+            tree = entry.sha;
+        } else if index + 1 == parts.len() {
+            return ok(&place.file(&path, entry).await?);
+        } else {
+            return Err(ApiError::not_found());
+        }
+    }
+    let folder = parts.join("/");
+    let listed: Vec<Value> = trees::list(&repository, &[], &tree)
+        .await?
+        .into_iter()
+        .map(|entry| {
+            let path = if folder.is_empty() {
+                entry.path.clone()
+            } else {
+                format!("{folder}/{}", entry.path)
+            };
+            place.entry(&path, &entry)
+        })
+        .collect();
+    ok(&listed.into())
+}
+
+/// Where the entries of an answer are.
+struct Place<'a> {
+    repository: &'a Repository,
+    base: &'a str,
+    at: &'a str,
+}
+
+impl Place<'_> {
+    fn entry(&self, path: &str, entry: &Entry) -> Value {
+        let kind = match (entry.kind.as_str(), entry.mode.as_str()) {
+            ("tree", _) => "dir",
+            ("commit", _) => "submodule",
+            (_, "120000") => "symlink",
+            _ => "file",
+        };
+        let url = format!(
+            "{}?ref={}",
+            self.repository.url(self.base, &format!("/contents/{path}")),
+            super::answer::encode(self.at)
+        );
+        let git_kind = if kind == "dir" { "trees" } else { "blobs" };
+        let place = format!("/git/{git_kind}/{}", entry.sha);
+        let git_url = self.repository.url(self.base, &place);
+        let page = format!("/blob/{}/{path}", self.at);
+        let html_url = self.repository.html_url(self.base, &page);
+        json!({
+            "name": path.rsplit('/').next().unwrap_or(path),
+            "path": path,
+            "sha": entry.sha,
+            "size": entry.size.unwrap_or_default(),
+            "url": url,
+            "html_url": html_url,
+            "git_url": git_url,
+            "download_url": null,
+            "type": kind,
+            "_links": { "self": url, "git": git_url, "html": html_url },
+        })
+    }
+
+    async fn file(&self, path: &str, entry: Entry) -> Result<Value, ApiError> {
+        let mut json = self.entry(path, &entry);
+        if entry.kind != "blob" {
+            return Ok(json);
+        }
+        let small = entry.size.unwrap_or_default() <= LARGEST_INLINE;
+        let bytes = if small {
+            let git = &self.repository.git;
+            git.run(["cat-file", "blob", &entry.sha]).await?.stdout
+        } else {
+            Vec::new()
+        };
+        if entry.mode == "120000" {
+            json["target"] = String::from_utf8_lossy(&bytes).into_owned().into();
+        } else {
+            json["content"] = base64_lines(&bytes).into();
+            json["encoding"] = if small { "base64" } else { "none" }.into();
+        }
+        Ok(json)
+    }
+}

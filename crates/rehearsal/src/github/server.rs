@@ -1,0 +1,430 @@
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, patch, post, put};
+use github::RepoName;
+use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::answer::ApiError;
+use super::git::{self, Git};
+use super::repository::Repository;
+use super::{EmbeddedGithubError, commits, compare, contents, merge, pulls, refs, trees};
+
+/// GitHub takes blobs of 40 MiB, which are a third longer in base64.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// How to serve the embedded GitHub API.
+#[derive(Clone, Debug, Default)]
+pub struct EmbeddedGithubOptions {
+    /// Where the repositories live; default: a temporary folder that goes with the server. A folder
+    /// that is named stays.
+    pub folder: Option<PathBuf>,
+    /// The port on 127.0.0.1; 0, the default, takes a free one.
+    pub port: u16,
+    /// The token that every request must carry; default: none is asked for.
+    pub token: Option<SecretString>,
+}
+
+/// A running GitHub API. It ends, and its temporary folder goes, when this value is dropped.
+#[derive(Debug)]
+pub struct EmbeddedGithub {
+    state: Shared,
+    address: SocketAddr,
+    cancel: CancellationToken,
+    task: Option<JoinHandle<()>>,
+    // Last, so that it goes when nothing writes to it any more.
+    _temporary: Option<TempDir>,
+}
+
+/// What the handlers see.
+pub(super) type Shared = Arc<Inner>;
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    folder: PathBuf,
+    config: PathBuf,
+    base: String,
+    token: Option<SecretString>,
+    cancel: CancellationToken,
+    repositories: Mutex<HashMap<String, Arc<Repository>>>,
+}
+
+impl EmbeddedGithub {
+    /// Starts serving on 127.0.0.1.
+    ///
+    /// # Errors
+    /// When git is missing or older than 2.38, or the folder or the port cannot be used.
+    pub async fn start(
+        options: EmbeddedGithubOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Self, EmbeddedGithubError> {
+        let EmbeddedGithubOptions {
+            folder,
+            port,
+            token,
+        } = options;
+        check_git(cancel).await?;
+        let (folder, temporary) = match folder {
+            Some(folder) => {
+                std::fs::create_dir_all(&folder).map_err(io("create", &folder))?;
+                let folder = folder.canonicalize().map_err(io("open", &folder))?;
+                (folder, None)
+            }
+            None => {
+                let temporary = tempfile::Builder::new()
+                    .prefix("pipeline-github-")
+                    .tempdir()
+                    .map_err(io("create", &std::env::temp_dir()))?;
+                (temporary.path().to_path_buf(), Some(temporary))
+            }
+        };
+        let config = folder.join("gitconfig");
+        std::fs::write(&config, git::CONFIG).map_err(io("write", &config))?;
+
+        let place = (Ipv4Addr::LOCALHOST, port);
+        let bind_error = |source| EmbeddedGithubError::Io {
+            operation: format!("serve the GitHub API on 127.0.0.1:{port}"),
+            source,
+        };
+        let listener = tokio::net::TcpListener::bind(place)
+            .await
+            .map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+
+        let stopped = CancellationToken::new();
+        let state = Arc::new(Inner {
+            folder,
+            config,
+            base: format!("http://{address}"),
+            token,
+            cancel: stopped.clone(),
+            repositories: Mutex::default(),
+        });
+        let app = app(Arc::clone(&state));
+        let stop = stopped.clone();
+        let task = tokio::spawn(async move {
+            let served = axum::serve(listener, app)
+                .with_graceful_shutdown(stop.cancelled_owned())
+                .await;
+            if let Err(error) = served {
+                tracing::warn!(%error, "the GitHub API ended");
+            }
+        });
+        Ok(Self {
+            state,
+            address,
+            cancel: stopped,
+            task: Some(task),
+            _temporary: temporary,
+        })
+    }
+
+    /// The API's address: what `GITHUB_API_URL` would be.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        self.state.base.clone()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The bare repository of that name: `git clone` and `git push` work on it.
+    #[must_use]
+    pub fn git_dir(&self, name: &RepoName) -> PathBuf {
+        self.state.git_dir(name)
+    }
+
+    /// Creates a repository whose default branch is `default_branch`. With `from`, a git repository
+    /// on this machine, that branch starts at the commit checked out there, which is read and not
+    /// changed; without, the repository is empty.
+    ///
+    /// # Errors
+    /// When the name is taken, the branch name is bad, or git fails.
+    pub async fn create_repository(
+        &self,
+        name: &RepoName,
+        default_branch: &str,
+        from: Option<&Path>,
+        cancel: &CancellationToken,
+    ) -> Result<(), EmbeddedGithubError> {
+        let dir = self.state.git_dir(name);
+        let taken = || EmbeddedGithubError::Exists {
+            name: name.to_string(),
+        };
+        if let Some(owner) = dir.parent() {
+            std::fs::create_dir_all(owner).map_err(io("create", owner))?;
+        }
+        // Creating the folder is what decides between two callers.
+        std::fs::create_dir(&dir).map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists => taken(),
+            _ => io("create", &dir)(source),
+        })?;
+        let made = self.fill(name, &dir, default_branch, from, cancel).await;
+        match made {
+            Ok(git) => {
+                let repository = Repository::new(name.clone(), default_branch.to_owned(), git);
+                self.state.lock().insert(key(name), Arc::new(repository));
+                Ok(())
+            }
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&dir);
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(
+        &self,
+        name: &RepoName,
+        dir: &Path,
+        default_branch: &str,
+        from: Option<&Path>,
+        cancel: &CancellationToken,
+    ) -> Result<Git, EmbeddedGithubError> {
+        let git = Git::new(
+            dir.to_path_buf(),
+            self.state.config.clone(),
+            self.state.cancel.clone(),
+        );
+        let now = git.with_cancel(cancel);
+        let failed = |source| EmbeddedGithubError::Git {
+            operation: format!("create repository {name}"),
+            source,
+        };
+        let full = format!("refs/heads/{default_branch}");
+        if !now.is_ref_name(&full).await.map_err(failed)? {
+            return Err(EmbeddedGithubError::BadBranch {
+                name: name.to_string(),
+                branch: default_branch.to_owned(),
+            });
+        }
+        now.run([
+            "init",
+            "--quiet",
+            "--bare",
+            "--initial-branch",
+            default_branch,
+        ])
+        .await
+        .map_err(failed)?;
+        if let Some(from) = from {
+            let from = from.canonicalize().map_err(io("open", from))?;
+            let head = git::bare_command(&self.state.config)
+                .current_dir(&from)
+                .env_remove("GIT_DIR")
+                .args(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+            match head.run(cancel).await {
+                Ok(_) => {}
+                Err(process::ProcessError::Failed { code: Some(1), .. }) => {
+                    return Err(EmbeddedGithubError::Empty { from });
+                }
+                Err(source) => return Err(failed(source)),
+            }
+            let fetch = now
+                .command(["fetch", "--quiet", "--no-tags", "--update-shallow", "--"])
+                .arg(&from)
+                .arg(format!("HEAD:{full}"));
+            now.start(fetch).await.map_err(failed)?;
+        }
+        Ok(git)
+    }
+
+    /// Stops serving, after the requests that are being answered.
+    pub async fn stop(mut self) {
+        self.cancel.cancel();
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for EmbeddedGithub {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Inner {
+    /// `http://127.0.0.1:…`, without a slash at the end.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The repository that a request names, whatever the case of its letters.
+    pub(super) fn repository(&self, owner: &str, name: &str) -> Result<Arc<Repository>, ApiError> {
+        let key = format!("{owner}/{name}").to_ascii_lowercase();
+        let found = self.lock().get(&key).cloned();
+        found.ok_or_else(ApiError::not_found)
+    }
+
+    fn git_dir(&self, name: &RepoName) -> PathBuf {
+        self.folder.join(format!("{}.git", key(name)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Repository>>> {
+        self.repositories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(name: &RepoName) -> String {
+    name.to_string().to_ascii_lowercase()
+}
+
+fn app(state: Shared) -> Router {
+    let routes = Router::new()
+        .route("/repos/{owner}/{repo}", get(contents::repository))
+        .route(
+            "/repos/{owner}/{repo}/branches/{*branch}",
+            get(contents::branch),
+        )
+        .route("/repos/{owner}/{repo}/contents", get(contents::root))
+        .route("/repos/{owner}/{repo}/contents/", get(contents::root))
+        .route(
+            "/repos/{owner}/{repo}/contents/{*path}",
+            get(contents::path),
+        )
+        .route(
+            "/repos/{owner}/{repo}/compare/{*basehead}",
+            get(compare::compare),
+        )
+        .route("/repos/{owner}/{repo}/git/ref/{*name}", get(refs::read))
+        .route("/repos/{owner}/{repo}/git/refs", post(refs::create))
+        .route(
+            "/repos/{owner}/{repo}/git/refs/{*name}",
+            patch(refs::update).delete(refs::delete),
+        )
+        .route("/repos/{owner}/{repo}/git/blobs", post(trees::create_blob))
+        .route(
+            "/repos/{owner}/{repo}/git/blobs/{sha}",
+            get(trees::read_blob),
+        )
+        .route("/repos/{owner}/{repo}/git/trees", post(trees::create_tree))
+        .route(
+            "/repos/{owner}/{repo}/git/trees/{*sha}",
+            get(trees::read_tree),
+        )
+        .route("/repos/{owner}/{repo}/git/commits", post(commits::create))
+        .route(
+            "/repos/{owner}/{repo}/git/commits/{sha}",
+            get(commits::read),
+        )
+        .route(
+            "/repos/{owner}/{repo}/pulls",
+            get(pulls::list).post(pulls::create),
+        )
+        .route(
+            "/repos/{owner}/{repo}/pulls/{number}",
+            get(pulls::read).patch(pulls::update),
+        )
+        .route(
+            "/repos/{owner}/{repo}/pulls/{number}/merge",
+            put(merge::merge),
+        )
+        .method_not_allowed_fallback(async || ApiError::not_found());
+    Router::new()
+        .nest("/api/v3", routes.clone())
+        .merge(routes)
+        .fallback(async || ApiError::not_found())
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            authorize,
+        ))
+        .with_state(state)
+}
+
+async fn authorize(
+    State(state): State<Shared>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Some(token) = &state.token {
+        let given = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "Requires authentication"))?;
+        let value = given.split_once(' ').filter(|(scheme, _)| {
+            scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")
+        });
+        if value.is_none_or(|(_, value)| value.trim() != token.expose_secret()) {
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "Bad credentials"));
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+async fn check_git(cancel: &CancellationToken) -> Result<(), EmbeddedGithubError> {
+    let output = process::Command::new("git")
+        .arg("--version")
+        .run(cancel)
+        .await
+        .map_err(|source| EmbeddedGithubError::Git {
+            operation: "find git".to_owned(),
+            source,
+        })?;
+    let text = output.stdout_text();
+    if is_new_enough(&text) {
+        Ok(())
+    } else {
+        Err(EmbeddedGithubError::GitTooOld {
+            found: text.trim().trim_start_matches("git version ").to_owned(),
+        })
+    }
+}
+
+/// `git merge-tree --write-tree` came with 2.38.
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version
+        .trim()
+        .trim_start_matches("git version ")
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = (
+        numbers.next().unwrap_or_default(),
+        numbers.next().unwrap_or_default(),
+    );
+    found >= (2, 38)
+}
+
+fn io(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedGithubError {
+    let operation = format!("{verb} {}", path.display());
+    |source| EmbeddedGithubError::Io { operation, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_versions() {
+        for good in [
+            "git version 2.38.0",
+            "git version 2.47.3 (Apple Git-1)",
+            "git version 3.0",
+        ] {
+            assert!(is_new_enough(good), "{good}");
+        }
+        for old in ["git version 2.37.9", "git version 1.99", "what?", ""] {
+            assert!(!is_new_enough(old), "{old}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use std::path::Path;
+
+use acceptance::{Configured, Sources, StackReport, SuiteReport, Verdict};
+use registry_model::{Platform, Registry};
+use tokio_util::sync::CancellationToken;
+
+use super::report::RehearsalReport;
+use super::stages::Stages;
+use super::{RehearseError, RehearseOptions};
+
+/// Proves the pinned images on the stack, with the suite, as far as the repository has them.
+pub(super) async fn run(
+    options: &RehearseOptions,
+    root: &Path,
+    report: &mut RehearsalReport,
+    progress: &mut Stages<'_>,
+    cancel: &CancellationToken,
+) -> Result<(), RehearseError> {
+    progress.start("accept");
+    let registry = Registry::load(root, &options.registry)?;
+    let images = acceptance::guard(&registry.entries, &Platform::linux_amd64())?;
+    let mut wanted = options.acceptance.clone();
+    wanted.root = root.to_path_buf();
+    let plan = acceptance::plan(&wanted, &Sources::read(&wanted)?)?;
+    let missing: Vec<&str> = [add(&plan.stack), add(&plan.suite)].into_iter().flatten().collect();
+    let ran = acceptance::run(&plan, &images, cancel).await?;
+    report.acceptance = Some(ran.clone());
+    match ran.verdict {
+        Verdict::NotConfigured => progress.not_configured(&missing.join("; ")),
+        Verdict::Failed => return Err(RehearseError::NotAccepted { detail: detail(&ran.suite) }),
+        Verdict::Passed => {
+            let mut parts = Vec::new();
+            if let StackReport::Ran { services, .. } = &ran.stack {
+                let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
+                parts.push(format!("{} healthy", names.join(", ")));
+            }
+            if let SuiteReport::Ran { command, .. } = &ran.suite {
+                parts.push(format!("`{}` passed", command.join(" ")));
+            }
+            parts.extend(missing.iter().map(|add| format!("not configured: {add}")));
+            progress.done(parts.join("; "));
+        }
+    }
+    Ok(())
+}
+
+fn add<T>(part: &Configured<T>) -> Option<&str> {
+    match part {
+        Configured::Configured(_) => None,
+        Configured::NotConfigured { add } => Some(add),
+    }
+}
+
+fn detail(suite: &SuiteReport) -> String {
+    match suite {
+        SuiteReport::Ran { command, exit, .. } => match exit {
+            Some(code) => format!("`{}` ended with exit code {code}", command.join(" ")),
+            None => format!("`{}` was ended", command.join(" ")),
+        },
+        SuiteReport::NotConfigured { add } => add.clone(),
+    }
+}

@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use image_factory::build::{self, BuildOptions, Outcome};
+use image_factory::pin::{self, ProposeOptions};
+use image_factory::plan;
+use registry_model::{Digest, ProcessorRef};
+use tokio_util::sync::CancellationToken;
+
+use super::factory::{first_branch, plan_options};
+use super::report::Again;
+use super::run::at;
+use super::scratch::Scratch;
+use super::servers::Servers;
+use super::{RehearseError, RehearseOptions};
+
+/// Plans, builds and pins once more, on the tree with the merged pins. Anything but nothing is an
+/// error: it would go on for ever.
+pub(super) async fn run(
+    options: &RehearseOptions,
+    scratch: &Scratch,
+    servers: &Servers,
+    base_images: &BTreeMap<String, String>,
+    made: &BTreeMap<ProcessorRef, Digest>,
+    cancel: &CancellationToken,
+) -> Result<Again, RehearseError> {
+    let Some(first) = options.environments.first() else {
+        return Err(RehearseError::Loop { detail: "there is no environment".to_owned() });
+    };
+    let registry = at(options, scratch, servers, first, cancel).await?;
+    let before = servers.repo.find_open_pull_requests(None, None).await?.len();
+
+    let since = Instant::now();
+    let entries: Vec<_> = registry.entries.iter().collect();
+    let planning = plan_options(options, scratch, servers, base_images);
+    let planned = plan::plan(&registry, &entries, &servers.images, &planning, cancel).await?;
+    let building = BuildOptions::new(scratch.root());
+    let built = build::build(&planned, &servers.images, &building, cancel).await?;
+    let changes = pin::changes(&built, &registry)?;
+    let mut proposing = ProposeOptions::new("again");
+    proposing.base = first_branch(options);
+    let pinned = pin::propose(&servers.repo, &changes, &proposing, cancel).await?;
+    let seconds = since.elapsed().as_secs_f64();
+
+    let after = servers.repo.find_open_pull_requests(None, None).await?.len();
+    let again = Again {
+        built: built.built.iter().filter(|one| one.decision == Outcome::Built).count(),
+        changed: pinned.changes.changes.len(),
+        pull_requests: after.saturating_sub(before),
+        seconds,
+    };
+    if again.built + again.changed + again.pull_requests > 0 {
+        return Err(RehearseError::Loop {
+            detail: format!(
+                "{} images built, {} pins changed, {} pull requests opened",
+                again.built, again.changed, again.pull_requests
+            ),
+        });
+    }
+    if let Some(other) = built
+        .built
+        .iter()
+        .find(|one| one.pin_platform.is_none() && made.get(&one.reference) != Some(&one.image.digest))
+    {
+        return Err(RehearseError::Loop {
+            detail: format!("{} is now {}", other.reference, other.image.digest),
+        });
+    }
+    Ok(again)
+}

@@ -1,0 +1,157 @@
+use std::path::{Path, PathBuf};
+
+use modal_deploy::deploy::{self, DeployOptions, Deployer};
+use modal_deploy::smoke::SmokeOptions;
+use modal_deploy::{DeployReport, Deployed, ErrorClass, Processor, RunOptions, Verdict, secrets};
+use promotion::{PromotionReport, Standing};
+use registry_model::{Environment, Platform, Registry};
+use tokio_util::sync::CancellationToken;
+
+use super::report::RehearsalReport;
+use super::run::at;
+use super::scratch::Scratch;
+use super::secrets::made_up;
+use super::servers::Servers;
+use super::stages::Stages;
+use super::{RehearseError, RehearseOptions};
+
+/// The Modal app of the repository, if it has one. With one, the `modal` program is looked for
+/// too: better now than after ten minutes of building.
+pub(super) async fn find_app(
+    options: &RehearseOptions,
+    root: &Path,
+    cancel: &CancellationToken,
+) -> Result<Option<PathBuf>, RehearseError> {
+    let usual = PathBuf::from("code/modal_app.py");
+    let app = match &options.modal_app {
+        Some(app) => app.clone(),
+        None if root.join(&usual).is_file() => usual,
+        None => return Ok(None),
+    };
+    Deployer::prepare(&deploy_options(root, &app), cancel).await?;
+    Ok(Some(app))
+}
+
+fn deploy_options(root: &Path, app: &Path) -> DeployOptions {
+    let mut options = DeployOptions::new(root);
+    options.app_file = app.to_string_lossy().into_owned();
+    options
+}
+
+/// One deploy to one environment.
+pub(super) struct Deployment<'a> {
+    pub(super) options: &'a RehearseOptions,
+    pub(super) root: &'a Path,
+    pub(super) servers: &'a Servers,
+    pub(super) app: &'a Path,
+    pub(super) environment: &'a Environment,
+}
+
+impl Deployment<'_> {
+    /// Writes the secrets, deploys what is pinned in the working tree, and smoke-tests it.
+    pub(super) async fn run(
+        &self,
+        report: &mut RehearsalReport,
+        progress: &mut Stages<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<(), RehearseError> {
+        let Some(modal) = &self.servers.modal else { return Ok(()) };
+        let registry = Registry::load(self.root, &self.options.registry)?;
+        let platform = Platform::linux_amd64();
+        let processors: Vec<Processor> = registry
+            .entries
+            .iter()
+            .filter(|entry| entry.enabled)
+            .map(|entry| Processor::from_entry(entry, &platform))
+            .collect();
+        let values = made_up(&registry)?;
+        let secrets =
+            secrets::plan(&processors, &secrets::shared(), &values, self.environment)?;
+        let plan = deploy::plan(&processors, &secrets)?;
+        let run = RunOptions {
+            deploy: deploy_options(self.root, self.app),
+            smoke: Some(SmokeOptions {
+                function: self.options.smoke_function.clone(),
+                ..SmokeOptions::default()
+            }),
+            create_environment: true,
+        };
+        let done = modal_deploy::run(&modal.client, &plan, &secrets, &run, cancel).await?;
+        let outcome = judge(&done, self.environment);
+        let summary = format!(
+            "{} secrets written, {} apps live, every smoke test passed",
+            done.secrets.synced.len(),
+            done.apps.len()
+        );
+        report.deploys.push(done);
+        outcome?;
+        progress.done(summary);
+        Ok(())
+    }
+}
+
+fn judge(report: &DeployReport, environment: &Environment) -> Result<(), RehearseError> {
+    let environment = environment.clone();
+    match report.class() {
+        None => Ok(()),
+        Some(ErrorClass::Cancelled) => Err(RehearseError::Cancelled),
+        Some(ErrorClass::Smoke) => Err(RehearseError::NotSmoked {
+            environment,
+            failures: report
+                .apps
+                .iter()
+                .filter(|app| app.smoke.verdict == Verdict::Failed)
+                .map(|app| {
+                    format!("{}: {}", app.reference, app.smoke.detail.as_deref().unwrap_or("failed"))
+                })
+                .collect(),
+        }),
+        Some(ErrorClass::Deploy | ErrorClass::Input) => Err(RehearseError::NotDeployed {
+            environment,
+            hint: report.apps.iter().find_map(|app| app.hint.clone()),
+            failures: report
+                .apps
+                .iter()
+                .filter(|app| app.deployed == Deployed::Failed)
+                .map(|app| {
+                    format!("{}: {}", app.reference, app.error.as_deref().unwrap_or("failed"))
+                })
+                .collect(),
+        }),
+    }
+}
+
+/// Merges the registry files of `from` into `to`, and leaves the working tree at `to`.
+pub(super) async fn promote(
+    options: &RehearseOptions,
+    scratch: &Scratch,
+    servers: &Servers,
+    from: &Environment,
+    to: &Environment,
+    progress: &mut Stages<'_>,
+    cancel: &CancellationToken,
+) -> Result<PromotionReport, RehearseError> {
+    progress.start(&format!("promote {to}"));
+    let mut standings = Vec::new();
+    for environment in [to, from] {
+        let registry = at(options, scratch, servers, environment, cancel).await?;
+        let head = scratch.head(cancel).await?;
+        let commit = head.parse().map_err(|error| RehearseError::Setting {
+            what: "the commit of the scratch copy",
+            problem: format!("{error}"),
+        })?;
+        standings.push(Standing::of_entries(environment.clone(), commit, &registry.entries));
+    }
+    let plan = promotion::plan(&standings[1], &standings[0])?;
+    let done = promotion::run(&plan, &servers.repo, cancel).await?;
+    at(options, scratch, servers, to, cancel).await?;
+    progress.done(match &done.pull_request {
+        Some(request) => format!(
+            "{} pins from {from}; pull request #{} merged",
+            done.moves.len(),
+            request.number
+        ),
+        None => format!("{from} and {to} pin the same digests"),
+    });
+    Ok(done)
+}

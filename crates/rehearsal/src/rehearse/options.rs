@@ -1,0 +1,50 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use acceptance::AcceptanceOptions;
+use registry_model::{Environment, LoadOptions, Platform};
+
+/// What to rehearse, and how the repository is set up.
+#[derive(Clone, Debug)]
+pub struct RehearseOptions {
+    /// The repository. It is copied, and never written to.
+    pub repository: PathBuf,
+    /// Leave the scratch copy and the data of the registry and of GitHub where they are.
+    pub keep: bool,
+    /// In promotion order; at least one.
+    pub environments: Vec<Environment>,
+    /// Where the registry files are.
+    pub registry: LoadOptions,
+    /// Where images go whose entry names no repository.
+    pub image_prefix: Option<String>,
+    /// What is built.
+    pub platforms: Vec<Platform>,
+    /// Other images for the names in `FROM`.
+    pub base_images: BTreeMap<String, String>,
+    /// The acceptance stage; its root is replaced by that of the scratch copy.
+    pub acceptance: AcceptanceOptions,
+    /// The Modal app, relative to the root; `None`: `code/modal_app.py`, if it is there.
+    pub modal_app: Option<PathBuf>,
+    /// What the smoke test calls.
+    pub smoke_function: String,
+}
+
+impl RehearseOptions {
+    /// The defaults for this repository.
+    pub fn new(repository: impl Into<PathBuf>) -> Self {
+        let repository = repository.into();
+        let names = ["dev", "staging", "main"];
+        Self {
+            acceptance: AcceptanceOptions::new(&repository),
+            repository,
+            keep: false,
+            environments: names.iter().filter_map(|name| name.parse().ok()).collect(),
+            registry: LoadOptions::default(),
+            image_prefix: None,
+            platforms: vec![Platform::linux_amd64()],
+            base_images: BTreeMap::new(),
+            modal_app: None,
+            smoke_function: "smoke".to_owned(),
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Set-up, tests, rehearsal, bench and generated documents of this repository
