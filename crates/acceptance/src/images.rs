@@ -22,17 +22,14 @@ pub(crate) async fn fetch(
 ) -> Result<(), AcceptanceError> {
     // Owned, not borrowed: a stream of borrowing futures would make the caller's future one that
     // cannot be spawned.
-    let checks = images
-        .to_vec()
-        .into_iter()
-        .map(|(reference, image)| async move {
-            let why = check(&image, platform, cancel).await.err()?;
-            Some(ImageProblem {
-                reference,
-                image,
-                why,
-            })
-        });
+    let checks = images.iter().cloned().map(|(reference, image)| async move {
+        let why = check(&image, platform, cancel).await.err()?;
+        Some(ImageProblem {
+            reference,
+            image,
+            why,
+        })
+    });
     let problems: Vec<ImageProblem> = stream::iter(checks)
         .buffered(AT_ONCE)
         .filter_map(async |problem| problem)

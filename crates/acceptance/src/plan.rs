@@ -167,11 +167,13 @@ fn suite(
                 vec!["make".into(), USUAL_TARGET.into()]
             }
             _ => {
+                let makefile = sources.directory.join("Makefile");
                 return Ok(Configured::NotConfigured {
                     add: format!(
                         "a target `{USUAL_TARGET}` to `{}`, or `acceptance.command` in \
                          pipeline.yml",
-                        sources.directory.join("Makefile").display()
+                        // The root may be a copy that is gone when somebody reads this.
+                        makefile.strip_prefix(&options.root).unwrap_or(&makefile).display()
                     ),
                 });
             }
@@ -272,7 +274,7 @@ mod tests {
           },
           {
             "not-configured": {
-              "add": "a target `test-acceptance` to `/r/code/Makefile`, or `acceptance.command` in pipeline.yml"
+              "add": "a target `test-acceptance` to `code/Makefile`, or `acceptance.command` in pipeline.yml"
             }
           }
         ]

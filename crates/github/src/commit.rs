@@ -15,6 +15,8 @@ const TREE_CHUNK: usize = 100;
 /// Longest text that travels inside a tree request.
 const INLINE: usize = 64 * 1024;
 
+/// GitHub answers 404 to a tree with a workflow in it when the second one is missing.
+const WRITE_WORKFLOWS: &str = "contents: write` and `workflows: write";
 const PLAIN: &str = "100644";
 const EXECUTABLE: &str = "100755";
 
@@ -112,10 +114,13 @@ impl Repo {
                 return Err(GithubError::invalid("path", &file.path, "each file once"));
             }
         }
+        let workflows = files
+            .iter()
+            .any(|file| file.path.starts_with(".github/workflows/"));
         let operation = self.operation(
             format_args!("commit {} files to branch `{branch}`", files.len()),
             format!("branch `{base}`"),
-            WRITE,
+            if workflows { WRITE_WORKFLOWS } else { WRITE },
         );
         let parent = self
             .branch_head(base)
@@ -123,7 +128,7 @@ impl Repo {
             .ok_or_else(|| GithubError::NotFound {
                 operation: operation.text.clone(),
                 object: operation.object.clone(),
-                permission: WRITE,
+                permission: operation.permission,
             })?;
         let base_commit: Commit = self
             .caller
@@ -172,8 +177,8 @@ impl Repo {
         files: &[FileChange],
     ) -> Result<Vec<&'static str>, GithubError> {
         // Only the folders on the way are read: a whole tree may have 100,000 entries.
-        let mut folders: BTreeMap<String, Option<Vec<Entry>>> = BTreeMap::new();
-        folders.insert(String::new(), Some(self.folder(operation, root).await?));
+        let mut folders: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        folders.insert(String::new(), self.folder(operation, root).await?);
         let mut modes = Vec::with_capacity(files.len());
         for file in files {
             let mut folder = String::new();
@@ -185,7 +190,6 @@ impl Repo {
                 };
                 let entry = folders
                     .get(&folder)
-                    .and_then(Option::as_ref)
                     .and_then(|entries| entries.iter().find(|entry| entry.path == name))
                     .cloned();
                 match (entry, below) {
@@ -206,7 +210,7 @@ impl Repo {
                         folder.push_str(name);
                         if !folders.contains_key(&folder) {
                             let entries = self.folder(operation, &entry.sha).await?;
-                            folders.insert(folder.clone(), Some(entries));
+                            folders.insert(folder.clone(), entries);
                         }
                         rest = below;
                     }

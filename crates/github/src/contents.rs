@@ -12,11 +12,15 @@ use crate::{GithubError, Repo};
 #[serde(rename_all = "kebab-case")]
 pub struct Comparison {
     /// Commits that the head has and the base has not.
-    #[serde(alias = "ahead_by")]
     pub ahead_by: u64,
     /// Commits that the base has and the head has not.
-    #[serde(alias = "behind_by")]
     pub behind_by: u64,
+}
+
+#[derive(Deserialize)]
+struct Compared {
+    ahead_by: u64,
+    behind_by: u64,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +126,13 @@ impl Repo {
             encode(base),
             encode(head)
         ));
-        self.caller.json(&operation, Method::Get, &path).await
+        let Compared {
+            ahead_by,
+            behind_by,
+        } = self.caller.json(&operation, Method::Get, &path).await?;
+        Ok(Comparison {
+            ahead_by,
+            behind_by,
+        })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Nowhere, Project, docker, dockerfile_of, file_of, shell, with_store};
+use common::{Nowhere, Project, docker, dockerfile_of, file_of, files_below, shell, with_store};
 use image_factory::build::{BuildOptions, BuildReport, Outcome, build};
 use image_factory::pin::{apply, changes};
 use image_factory::plan::{BuildPlan, Decision, Why};
@@ -348,24 +348,6 @@ async fn the_key_follows_the_files_that_the_engine_sees() {
     let seen: BTreeSet<String> = seen.into_iter().filter(|file| !special(file)).collect();
     assert!(seen.len() > 10, "{seen:?}");
     assert_eq!(counted, seen);
-}
-
-fn files_below(root: &Path) -> BTreeSet<String> {
-    let mut files = BTreeSet::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_dir() {
-                folders.push(entry.path());
-            } else {
-                let path = entry.path();
-                let inside = path.strip_prefix(root).unwrap();
-                files.insert(inside.to_string_lossy().into_owned());
-            }
-        }
-    }
-    files
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use crate::secrets::SecretProblem;
 /// code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorClass {
-    /// Settings or registry files are wrong; nothing was tried.
+    /// Settings or registry files are wrong, or the Modal command is missing or too old; nothing was
+    /// tried.
     Input,
     /// Something about Modal, the secrets or `modal deploy` went wrong.
     Deploy,
@@ -259,14 +260,14 @@ impl ModalError {
             Self::Setting { .. }
             | Self::SecretSource { .. }
             | Self::Plan { .. }
+            | Self::CliMissing { .. }
+            | Self::CliVersion { .. }
             | Self::AppFile { .. } => ErrorClass::Input,
             Self::Secrets { .. }
             | Self::EnvironmentMissing { .. }
             | Self::Rpc { .. }
             | Self::Throttled { .. }
-            | Self::CliMissing { .. }
-            | Self::NotLive { .. }
-            | Self::CliVersion { .. } => ErrorClass::Deploy,
+            | Self::NotLive { .. } => ErrorClass::Deploy,
             Self::Cli { source, .. } if source.is_cancelled() => ErrorClass::Cancelled,
             Self::Cli { .. } => ErrorClass::Deploy,
             Self::NotCallable { .. }

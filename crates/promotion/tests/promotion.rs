@@ -1,5 +1,7 @@
 //! Plans as tables, and runs against a forge with fixed answers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test may stop it")]
+
 use std::sync::Mutex;
 
 use github::{CommitSha, GithubError, NewPullRequest, PullRequest};

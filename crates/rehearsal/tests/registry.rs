@@ -1,5 +1,11 @@
 //! The embedded registry, with the real registry program and the real Docker engine.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of a test may stop it"
+)]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -92,6 +92,7 @@ impl Tools {
         let path = std::env::join_paths(folders).map_err(|error| Error::format("PATH", error))?;
         Ok(vec![
             ("PATH", path),
+            ("PIPELINE_TOOLS", self.folder.clone().into()),
             ("PIPELINE_MODAL", self.modal().join("bin/modal").into()),
             ("PIPELINE_PYTHON", self.modal().join("bin/python").into()),
         ])

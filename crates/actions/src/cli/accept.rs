@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::AcceptArgs;
 use super::context::Context;
 use super::output::{print, write_json};
+use super::stage::{End, stage};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -18,8 +19,22 @@ pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result
     let images = acceptance::guard(&entries, &Platform::linux_amd64())?;
     let options = options(&context.root, &context.config);
     let plan = acceptance::plan(&options, &Sources::read(&options)?)?;
-    let report = acceptance::run(&plan, &images, cancel).await?;
     let json = args.json.json.as_deref();
+    let work = async {
+        let ended = acceptance::run(&plan, &images, cancel).await;
+        if let Err(error) = &ended
+            && let Some(report) = error.report()
+        {
+            write_json(report, json)?;
+        }
+        Ok(ended?)
+    };
+    let report = stage("acceptance", work, |report| match report.verdict {
+        Verdict::Passed => End::Done(suite(&report.suite)),
+        Verdict::NotConfigured => End::NotConfigured(suite(&report.suite)),
+        Verdict::Failed => End::Failed(suite(&report.suite)),
+    })
+    .await?;
     write_json(&report, json)?;
     if json != Some(Path::new("-")) {
         print(&format!(

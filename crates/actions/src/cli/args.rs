@@ -3,13 +3,21 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use registry_model::{Environment, PinnedImage, Platform};
 
-const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do · 1 unexpected · 2 bad usage or input · \
-10 checks failed · 11 build or push failed · 12 pin or pull request failed · 13 acceptance failed · \
-14 deploy failed · 15 smoke failed · 16 promotion rule violated · 17 drift found · 130 interrupted";
+use crate::exit::Exit;
+
+fn epilogue() -> String {
+    let mut text = "Examples:\n  pipeline rehearse\n  pipeline build --json build.json\n  \
+                    pipeline pin --from build.json\n\nExit codes:\n"
+        .to_owned();
+    for (exit, meaning) in Exit::ALL {
+        text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
+    }
+    text
+}
 
 /// Build processor images once, name them by digest, prove them, and promote exactly those bits.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "pipeline", version, after_help = epilogue(), disable_help_subcommand = true)]
 pub(super) struct Cli {
     /// One line for everything that happens, instead of one a stage
     #[arg(short, long, global = true)]

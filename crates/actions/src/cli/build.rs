@@ -1,10 +1,11 @@
 use image_factory::build::{self, BuildOptions, Outcome};
-use image_factory::plan;
+use image_factory::{FactoryError, plan};
 use tokio_util::sync::CancellationToken;
 
 use super::args::BuildArgs;
 use super::context::{Context, images, set};
 use super::output::{print, table, write_json};
+use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -13,7 +14,10 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     let entries = context.entries()?;
     let images = images()?;
     let options = context.plan_options(&args.factory);
-    let plan = plan::plan(&context.registry, &entries, &images, &options, cancel).await?;
+    let work = async {
+        Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?)
+    };
+    let plan = stage("plan", work, super::plan::end).await?;
     let json = args.json.json.as_deref();
     if args.dry_run {
         super::plan::show(&plan, json)?;
@@ -23,7 +27,19 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     if let (Some(server), Some(name)) = (set("GITHUB_SERVER_URL"), set("GITHUB_REPOSITORY")) {
         building.source = Some(format!("{server}/{name}"));
     }
-    let report = build::build(&plan, &images, &building, cancel).await?;
+    let work = async {
+        let ended = build::build(&plan, &images, &building, cancel).await;
+        if let Err(FactoryError::BuildFailed(failure)) = &ended {
+            write_json(&failure.report, json)?;
+        }
+        Ok(ended?)
+    };
+    let report = stage("build", work, |report| {
+        let built = report.built.iter();
+        let built = built.filter(|one| one.decision == Outcome::Built).count();
+        End::Done(format!("{built} built, {} reused", report.built.len() - built))
+    })
+    .await?;
     write_json(&report, json)?;
     if json != Some(std::path::Path::new("-")) {
         let rows: Vec<Vec<String>> = report

@@ -98,19 +98,14 @@ pub(super) fn github(
             "give --github OWNER/NAME, or set GITHUB_REPOSITORY".to_owned(),
         ))
     })?;
-    let name = name
-        .parse()
-        .map_err(|error: github::GithubError| Failure::new(Exit::Input, error))?;
+    let name: github::RepoName = name.parse()?;
     let options = github::RepoOptions {
         api_url: args.github_api.clone(),
         token: set("GITHUB_TOKEN").map(Into::into),
         cancel: cancel.clone(),
         ..github::RepoOptions::new(name)
     };
-    github::Repo::new(options).map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Exit::Input, error).with_hint(hint)
-    })
+    Ok(github::Repo::new(options)?)
 }
 
 /// A client for registries, with Docker's credentials.

@@ -3,7 +3,9 @@ use std::path::Path;
 use modal_deploy::deploy::{self, DeployOptions};
 use modal_deploy::secrets::{self, SecretSource};
 use modal_deploy::smoke::SmokeOptions;
-use modal_deploy::{Client, ClientOptions, DeployReport, Deployed, Processor, RunOptions};
+use modal_deploy::{
+    Client, ClientOptions, DeployReport, Deployed, ErrorClass, Processor, RunOptions, Verdict,
+};
 use registry_model::Platform;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,7 @@ use super::args::DeployArgs;
 use super::context::Context;
 use super::failures::modal_exit;
 use super::output::{print, table, write_json};
+use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -72,12 +75,42 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
         create_environment: args.create_environment,
     };
     let client = Client::connect(ClientOptions::from_env()?)?;
-    let report = modal_deploy::run(&client, &plan, &secrets, &run, cancel).await?;
+    let work = async { Ok(modal_deploy::run(&client, &plan, &secrets, &run, cancel).await?) };
+    let report = stage(&format!("deploy {}", args.env), work, |report| {
+        match report.class() {
+            None => End::Done(format!("{} apps", report.apps.len())),
+            Some(_) => End::Failed(String::new()),
+        }
+    })
+    .await?;
     write_json(&report, json)?;
     if !quiet {
         show(&report)?;
     }
-    Ok(report.class().map_or(Exit::Done, modal_exit))
+    match report.class() {
+        None => Ok(Exit::Done),
+        Some(class) => Err(failure(&report, class)),
+    }
+}
+
+/// Every app that is in trouble, with all that is known about it.
+fn failure(report: &DeployReport, class: ErrorClass) -> Failure {
+    let verb = if class == ErrorClass::Smoke {
+        "smoke"
+    } else {
+        "deploy to"
+    };
+    let mut text = format!("{verb} `{}`:", report.environment);
+    for app in &report.apps {
+        let detail = app.smoke.detail.as_ref();
+        let smoke = detail.filter(|_| app.smoke.verdict == Verdict::Failed);
+        for trouble in app.error.iter().chain(smoke) {
+            let indented = trouble.trim_end().replace('\n', "\n    ");
+            text.push_str(&format!("\n  - {}: {indented}", app.reference));
+        }
+    }
+    let hint = report.apps.iter().find_map(|app| app.hint.clone());
+    Failure::new(modal_exit(class), text).with_hint(hint)
 }
 
 fn show(report: &DeployReport) -> Result<(), Failure> {

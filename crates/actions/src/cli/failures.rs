@@ -2,6 +2,7 @@
 
 use process::ProcessError;
 use rehearsal::rehearse::RehearseError;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
 use crate::exit::Exit;
@@ -46,8 +47,31 @@ pub(super) fn modal_exit(class: modal_deploy::ErrorClass) -> Exit {
     }
 }
 
-fn unless_cancelled(cancelled: bool, exit: Exit) -> Exit {
-    if cancelled { Exit::Interrupted } else { exit }
+fn promotion_exit(error: &promotion::PromotionError) -> Exit {
+    use promotion::PromotionError;
+    match error {
+        _ if error.is_cancelled() => Exit::Interrupted,
+        _ if error.is_rule() => Exit::Promotion,
+        PromotionError::Github { .. } => Exit::Pin,
+        _ => Exit::Input,
+    }
+}
+
+/// What broke because the user interrupted is an interruption, whatever it looks like. Only what
+/// could not be removed must still be told.
+pub(super) fn after(failure: Failure, cancel: &CancellationToken) -> Failure {
+    let left = failure
+        .error
+        .downcast_ref::<acceptance::AcceptanceError>()
+        .is_some_and(|error| matches!(error, acceptance::AcceptanceError::Teardown { .. }));
+    if cancel.is_cancelled() && !left {
+        Failure {
+            exit: Exit::Interrupted,
+            ..failure
+        }
+    } else {
+        failure
+    }
 }
 
 impl From<ConfigError> for Failure {
@@ -102,17 +126,32 @@ impl From<acceptance::AcceptanceError> for Failure {
 
 impl From<modal_deploy::ModalError> for Failure {
     fn from(error: modal_deploy::ModalError) -> Self {
-        let (exit, hint) = (modal_exit(error.class()), error.hint());
+        let hint = match &error {
+            modal_deploy::ModalError::EnvironmentMissing { environment, .. } => Some(format!(
+                "run `modal environment create {environment}`, or give --create-environment"
+            )),
+            error => error.hint(),
+        };
+        let exit = modal_exit(error.class());
+        Self::new(exit, error).with_hint(hint)
+    }
+}
+
+impl From<github::GithubError> for Failure {
+    fn from(error: github::GithubError) -> Self {
+        let exit = match &error {
+            _ if error.is_cancelled() => Exit::Interrupted,
+            github::GithubError::Invalid { .. } | github::GithubError::Client { .. } => Exit::Input,
+            _ => Exit::Pin,
+        };
+        let hint = error.hint();
         Self::new(exit, error).with_hint(hint)
     }
 }
 
 impl From<promotion::PromotionError> for Failure {
     fn from(error: promotion::PromotionError) -> Self {
-        let (exit, hint) = (
-            unless_cancelled(error.is_cancelled(), Exit::Promotion),
-            error.hint(),
-        );
+        let (exit, hint) = (promotion_exit(&error), error.hint());
         Self::new(exit, error).with_hint(hint)
     }
 }
@@ -127,7 +166,7 @@ impl From<RehearseError> for Failure {
             RehearseError::Modal(error) => modal_exit(error.class()),
             RehearseError::NotDeployed { .. } => Exit::Deploy,
             RehearseError::NotSmoked { .. } => Exit::Smoke,
-            RehearseError::Promotion(_) => Exit::Promotion,
+            RehearseError::Promotion(error) => promotion_exit(error),
             RehearseError::Github(_) | RehearseError::Loop { .. } => Exit::Pin,
             RehearseError::Oci(_) | RehearseError::Base { .. } => Exit::Build,
             RehearseError::NotProven { .. } => Exit::Drift,

@@ -12,6 +12,7 @@ mod plan;
 mod promote;
 mod rehearse;
 mod serve;
+mod stage;
 mod tree;
 
 use std::process::ExitCode;
@@ -42,7 +43,9 @@ pub fn main() -> ExitCode {
             .into();
         }
     };
-    let layers = tracing_subscriber::registry().with(Progress::new(Style::choose(cli.verbose)));
+    let in_workflow = std::env::var_os("GITHUB_ACTIONS").is_some();
+    let progress = Progress::new(Style::choose(cli.verbose), in_workflow);
+    let layers = tracing_subscriber::registry().with(progress);
     let shown = tracing::subscriber::set_global_default(layers);
     let ended = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -58,7 +61,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.show(std::env::var_os("GITHUB_ACTIONS").is_some());
+            failure.show(in_workflow);
             failure.exit.into()
         }
     }
@@ -67,7 +70,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<Exit, Failure> {
     let cancel = CancellationToken::new();
     tokio::spawn(cancel_on_signal(cancel.clone()));
-    match cli.command {
+    let ended = match cli.command {
         Command::Plan(args) => plan::run(&args, &cancel).await,
         Command::Build(args) => build::run(&args, &cancel).await,
         Command::Pin(args) => pin::run(&args, &cancel).await,
@@ -76,7 +79,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Promote(args) => promote::run(&args, &cancel).await,
         Command::Rehearse(args) => rehearse::run(&args, &cancel).await,
         Command::Serve(args) => serve::run(&args, &cancel).await,
-    }
+    };
+    ended.map_err(|failure| failures::after(failure, &cancel))
 }
 
 /// Cancels on the first Ctrl-C or SIGTERM. Everything listens to the token and cleans up.

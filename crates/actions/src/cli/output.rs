@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::runner::append_output;
-use crate::ui::Failure;
+use crate::ui::{Failure, inert};
 
 /// Writes `report` where `--json` says, and tells a workflow where that is.
 pub(super) fn write_json<T: Serialize>(report: &T, to: Option<&Path>) -> Result<(), Failure> {
@@ -14,7 +14,7 @@ pub(super) fn write_json<T: Serialize>(report: &T, to: Option<&Path>) -> Result<
         .map_err(|error| Failure::new(Exit::Unexpected, error))?;
     text.push('\n');
     if path == Path::new("-") {
-        return print(&text);
+        return write(&text);
     }
     let failed = |error: std::io::Error| {
         Failure::new(
@@ -41,8 +41,13 @@ pub(super) fn set_output(name: &str, value: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints data to standard output. A reader that went away is no error.
+/// Prints text for people to standard output.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
+    write(&inert(text))
+}
+
+/// A reader that went away is no error.
+fn write(text: &str) -> Result<(), Failure> {
     match anstream::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Unexpected, error))

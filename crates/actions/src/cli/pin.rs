@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{PinArgs, PinCommand};
 use super::context::{Context, github};
 use super::output::{print, set_output, table, write_json};
+use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -85,7 +86,12 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
         let mut options = ProposeOptions::new(&run_id);
         options.base = args.base.clone();
         let repo = github(&args.github, cancel)?;
-        done = pin::propose(&repo, &changes, &options, cancel).await?;
+        let work = async { Ok(pin::propose(&repo, &changes, &options, cancel).await?) };
+        done = stage("pin", work, |done| match &done.pull_request {
+            Some(request) => End::Done(format!("pull request #{}", request.number)),
+            None => End::Done(format!("`{}` has every pin", args.base)),
+        })
+        .await?;
         write_json(&done, json)?;
         let number = done
             .pull_request

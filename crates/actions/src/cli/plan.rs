@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::PlanArgs;
 use super::context::{Context, images};
 use super::output::{print, table, write_json};
+use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -11,9 +12,19 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
     let context = Context::open(&args.repo)?;
     let entries = context.entries()?;
     let options = context.plan_options(&args.factory);
-    let plan = plan::plan(&context.registry, &entries, &images()?, &options, cancel).await?;
+    let images = images()?;
+    let work = async {
+        Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?)
+    };
+    let plan = stage("plan", work, end).await?;
     show(&plan, args.json.json.as_deref())?;
     Ok(Exit::Done)
+}
+
+pub(super) fn end(plan: &BuildPlan) -> End {
+    let items = plan.items.iter();
+    let build = items.filter(|item| matches!(item.decision, Decision::Build { .. }));
+    End::Done(format!("{} of {} to build", build.count(), plan.items.len()))
 }
 
 pub(super) fn show(plan: &BuildPlan, json: Option<&std::path::Path>) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::PromoteArgs;
 use super::context::{github, load_options};
 use super::output::{print, table, write_json};
+use super::stage::{End, stage};
 use super::tree;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -15,10 +16,9 @@ use crate::ui::Failure;
 
 pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     let repo = github(&args.github, cancel)?;
-    let (from, to) = tokio::try_join!(
-        standing(&args.repo, &repo, &args.from, cancel),
-        standing(&args.repo, &repo, &args.to, cancel),
-    )?;
+    // One after the other: two fetches into one clone can meet at a lock.
+    let from = standing(&args.repo, &repo, &args.from, cancel).await?;
+    let to = standing(&args.repo, &repo, &args.to, cancel).await?;
     let plan = promotion::plan(&from, &to)?;
     let json = args.json.json.as_deref();
     let quiet = json == Some(Path::new("-"));
@@ -29,7 +29,12 @@ pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Resul
         }
         return Ok(Exit::Done);
     }
-    let report = promotion::run(&plan, &repo, cancel).await?;
+    let work = async { Ok(promotion::run(&plan, &repo, cancel).await?) };
+    let report = stage("promote", work, |report| match report.merged {
+        Some(_) => End::Done(format!("{} to {}", plan.from, plan.to)),
+        None => End::Done("nothing to promote".to_owned()),
+    })
+    .await?;
     write_json(&report, json)?;
     if !quiet {
         show(&plan)?;
@@ -46,23 +51,15 @@ async fn standing(
     cancel: &CancellationToken,
 ) -> Result<Standing, Failure> {
     let branch = environment.as_str();
-    let failed = |error: github::GithubError| {
-        let hint = error.hint();
-        Failure::new(Exit::Promotion, error).with_hint(hint)
-    };
-    let commit = repo
-        .branch_head(branch)
-        .await
-        .map_err(failed)?
-        .ok_or_else(|| {
-            Failure::new(
-                Exit::Input,
-                format!("find branch `{branch}` of {}", repo.name()),
-            )
-            .with_hint(Some(format!(
-                "an environment is a branch of its name; create `{branch}`"
-            )))
-        })?;
+    let commit = repo.branch_head(branch).await?.ok_or_else(|| {
+        Failure::new(
+            Exit::Input,
+            format!("find branch `{branch}` of {}", repo.name()),
+        )
+        .with_hint(Some(format!(
+            "an environment is a branch of its name; create `{branch}`"
+        )))
+    })?;
     let folder = tree::of_branch(clone, branch, commit.as_str(), cancel).await?;
     let config = Config::load(folder.path())?;
     let registry = Registry::load(folder.path(), &load_options(&config))?;

@@ -34,9 +34,9 @@ pub(super) async fn run(args: &RehearseArgs, cancel: &CancellationToken) -> Resu
     write_json(&report, json)?;
     if json != Some(Path::new("-")) {
         print(&show(&report, &options))?;
-    }
-    if let Some(kept) = &report.kept {
-        print(&format!("kept: {}\n", kept.display()))?;
+        if let Some(kept) = &report.kept {
+            print(&format!("kept: {}\n", kept.display()))?;
+        }
     }
     ended?;
     Ok(Exit::Done)
@@ -73,12 +73,8 @@ fn unpack() -> Result<TempDir, Failure> {
 /// The table that a rehearsal ends with: a line a processor, a column an environment.
 fn show(report: &RehearsalReport, options: &RehearseOptions) -> String {
     let mut text = String::new();
-    let skipped = report
-        .stages
-        .iter()
-        .filter(|stage| stage.status == Status::NotConfigured);
-    for stage in skipped {
-        text.push_str(&format!("{}: {}\n", stage.stage, stage.summary));
+    for (summary, stages) in not_configured(report) {
+        text.push_str(&format!("{}: {summary}\n", stages.join(", ")));
     }
     if report.proof.is_empty() {
         return text;
@@ -111,4 +107,23 @@ fn show(report: &RehearsalReport, options: &RehearseOptions) -> String {
         ));
     }
     text
+}
+
+/// What is not configured, each with the stages that say so.
+fn not_configured(report: &RehearsalReport) -> Vec<(&str, Vec<&str>)> {
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    let skipped = report
+        .stages
+        .iter()
+        .filter(|stage| stage.status == Status::NotConfigured);
+    for stage in skipped {
+        match found
+            .iter_mut()
+            .find(|(summary, _)| *summary == stage.summary)
+        {
+            Some((_, stages)) => stages.push(&stage.stage),
+            None => found.push((&stage.summary, vec![&stage.stage])),
+        }
+    }
+    found
 }

@@ -57,9 +57,7 @@ async fn github(
         let hint = error.hint();
         Failure::new(exit(error.is_cancelled()), error).with_hint(hint)
     };
-    let name: github::RepoName = repository
-        .parse()
-        .map_err(|error: github::GithubError| Failure::new(Exit::Input, error))?;
+    let name: github::RepoName = repository.parse()?;
     let options = EmbeddedGithubOptions {
         port,
         ..EmbeddedGithubOptions::default()

@@ -3,6 +3,7 @@ use std::io::Write;
 
 use crate::exit::Exit;
 use crate::runner::{Annotation, Level};
+use crate::ui::inert;
 
 /// Why a command did not end well: what to show, and what to exit with.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl Failure {
     /// Shows it on standard error and, in a workflow, as an annotation.
     pub(crate) fn show(&self, in_workflow: bool) {
         let text = self.text();
-        let _ = writeln!(anstream::stderr(), "{text}");
+        let _ = writeln!(anstream::stderr(), "{}", inert(&text));
         if in_workflow {
             let message = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
             let annotation = Annotation {

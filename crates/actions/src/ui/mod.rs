@@ -2,6 +2,8 @@
 
 mod failure;
 mod progress;
+mod text;
 
 pub(crate) use failure::Failure;
 pub(crate) use progress::{Progress, Style};
+pub(crate) use text::inert;

@@ -10,9 +10,27 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::inert;
+use crate::runner::{Annotation, Level};
+
 /// The target of the events that are meant for people. The libraries emit them; this is the one
 /// place that shows them.
 const TARGET: &str = "pipeline::progress";
+
+/// The crates whose warnings are for people. Others warn about their own inner life.
+const OURS: [&str; 11] = [
+    "registry_model",
+    "image_factory",
+    "acceptance",
+    "modal_deploy",
+    "promotion",
+    "pr_checks",
+    "oci",
+    "github",
+    "process",
+    "rehearsal",
+    "actions",
+];
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +46,7 @@ pub(crate) enum Style {
 /// Shows progress events on standard error.
 pub(crate) struct Progress {
     style: Style,
+    in_workflow: bool,
     bars: MultiProgress,
     running: Mutex<HashMap<String, Running>>,
 }
@@ -43,6 +62,7 @@ struct Fields {
     item: Option<String>,
     status: Option<String>,
     message: String,
+    others: Vec<(&'static str, String)>,
 }
 
 impl Style {
@@ -60,11 +80,12 @@ impl Style {
 }
 
 impl Progress {
-    /// A layer for `tracing_subscriber`.
+    /// A layer for `tracing_subscriber`. In a workflow, warnings are annotations.
     #[must_use]
-    pub(crate) fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style, in_workflow: bool) -> Self {
         Self {
             style,
+            in_workflow,
             bars: MultiProgress::new(),
             running: Mutex::new(HashMap::new()),
         }
@@ -123,10 +144,29 @@ impl Progress {
                     .or_else(|| running.values().max_by_key(|stage| stage.since))
                     .and_then(|stage| stage.bar.as_ref());
                 if let Some(bar) = bar {
-                    bar.set_message(text);
+                    bar.set_message(inert(&text));
                 }
             }
             Style::Lines => {}
+        }
+    }
+
+    fn warning(&self, fields: &Fields) {
+        let mut message = fields.message.clone();
+        for (name, value) in &fields.others {
+            let _ = write!(message, "; {name}: {value}");
+        }
+        if self.in_workflow {
+            let annotation = Annotation {
+                level: Level::Warning,
+                place: None,
+                title: None,
+                message,
+            };
+            // Standard output is for data; the runner reads commands from both.
+            let _ = writeln!(std::io::stderr(), "{annotation}");
+        } else {
+            self.line(&format!("warning: {message}"));
         }
     }
 
@@ -145,17 +185,10 @@ impl Progress {
     fn line(&self, text: &str) {
         let show = || {
             // A closed standard error is no reason to stop.
-            let _ = writeln!(anstream::stderr(), "{}", printable(text));
+            let _ = writeln!(anstream::stderr(), "{}", inert(&text.replace('\n', " ")));
         };
         self.bars.suspend(show);
     }
-}
-
-/// Text from programs and registries, without what could steer a terminal or a runner.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
-        .collect()
 }
 
 impl Visit for Fields {
@@ -169,27 +202,25 @@ impl Visit for Fields {
             "item" => self.item = Some(value.to_owned()),
             "status" => self.status = Some(value.to_owned()),
             "message" => self.message = value.to_owned(),
-            _ => {}
+            other => self.others.push((other, value.to_owned())),
         }
     }
 }
 
 impl<S: Subscriber> Layer<S> for Progress {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        if event.metadata().target() == TARGET {
-            let mut fields = Fields::default();
-            event.record(&mut fields);
-            self.show(&fields);
+        let target = event.metadata().target();
+        let krate = target.split("::").next().unwrap_or_default();
+        let is_warning = *event.metadata().level() <= tracing::Level::WARN && OURS.contains(&krate);
+        if target != TARGET && !is_warning {
+            return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\r\nc\td"), "a [2Jb  c\td");
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if target == TARGET {
+            self.show(&fields);
+        } else {
+            self.warning(&fields);
+        }
     }
 }

@@ -20,9 +20,6 @@ pub(crate) struct View {
     pub(crate) ignore_file: Option<PathBuf>,
 }
 
-/// Takes the pins out of a registry file, so that pinning is no change of the context.
-pub(crate) type WithoutPins<'a> = &'a (dyn Fn(&Path, &[u8]) -> Option<Vec<u8>> + Sync);
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     File,
@@ -42,11 +39,12 @@ pub(crate) fn ignore_file(root: &Path, context: &Path, dockerfile: &Path) -> Opt
 /// The hash of each view. Many processors share one context: each of its files is read once.
 ///
 /// A view's hash covers path, content, the executable bit and the targets of symbolic links: what
-/// git keeps, too. Folders count through their files, and times not at all.
+/// git keeps, too. Folders count through their files, and times not at all. Of `registry_files`, the
+/// pins do not count: pinning is no change of the context.
 pub(crate) fn hash_views(
     root: &Path,
     views: &BTreeSet<View>,
-    without_pins: WithoutPins<'_>,
+    registry_files: &BTreeSet<PathBuf>,
     cancel: &CancellationToken,
 ) -> Result<BTreeMap<View, [u8; 32]>, FactoryError> {
     let seen = views
@@ -65,7 +63,7 @@ pub(crate) fn hash_views(
             if cancel.is_cancelled() {
                 return Err(interrupted());
             }
-            Ok((path, hash_file(root, path, kind, without_pins)?))
+            Ok((path, hash_file(root, path, kind, registry_files)?))
         })
         .collect::<Result<_, FactoryError>>()?;
     Ok(seen
@@ -177,16 +175,17 @@ fn hash_file(
     root: &Path,
     path: &Path,
     kind: Kind,
-    without_pins: WithoutPins<'_>,
+    registry_files: &BTreeSet<PathBuf>,
 ) -> Result<[u8; 32], FactoryError> {
     let full = root.join(path);
     if kind == Kind::Link {
         let target = std::fs::read_link(&full).map_err(unreadable(path))?;
         return Ok(Sha256::digest(target.into_os_string().into_vec()).into());
     }
-    if is_yaml(path) {
+    if registry_files.contains(path) {
         let bytes = std::fs::read(&full).map_err(unreadable(path))?;
-        let bytes = without_pins(path, &bytes).unwrap_or(bytes);
+        // Pins that cannot be edited will not be: then the file counts as it is.
+        let bytes = registry_model::without_pins(&bytes).unwrap_or(bytes);
         return Ok(Sha256::digest(bytes).into());
     }
     let mut file = File::open(&full).map_err(unreadable(path))?;
@@ -198,11 +197,6 @@ fn hash_file(
             read => hash.update(&chunk[..read]),
         }
     }
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 #[cfg(test)]
@@ -240,11 +234,9 @@ mod tests {
         fn hash(&self) -> [u8; 32] {
             let view = self.view();
             let views = BTreeSet::from([view.clone()]);
-            let no_pins = |_: &Path, bytes: &[u8]| {
-                let text = String::from_utf8(bytes.to_vec()).unwrap();
-                Some(text.replace("PIN", "").into_bytes())
-            };
-            hash_views(self.0.path(), &views, &no_pins, &CancellationToken::new()).unwrap()[&view]
+            let registry_files = BTreeSet::from(["code/registry/x.yaml".into()]);
+            let cancel = CancellationToken::new();
+            hash_views(self.0.path(), &views, &registry_files, &cancel).unwrap()[&view]
         }
 
         fn files(&self) -> Vec<String> {
@@ -290,15 +282,24 @@ mod tests {
     fn ignores_times_pins_ignored_files_and_what_lies_outside() {
         let tree = Tree::new(FILES);
         tree.write("code/.dockerignore", "**/test*\n");
-        tree.write("code/registry/x.yaml", "oci: PIN");
+        tree.write(
+            "code/registry/x.yaml",
+            "ref: x/y@1\nimage:\n  oci: sha256:pending\n",
+        );
         let before = tree.hash();
         tree.write("code/lib/io.py", "x = 1");
         tree.write("code/lib/deep/test.py", "changed");
-        tree.write("code/registry/x.yaml", "oci: PINPIN");
+        tree.write(
+            "code/registry/x.yaml",
+            "ref: x/y@1\nimage:\n  oci: ghcr.io/a/b@sha256:1\n",
+        );
         tree.write("other/file", "changed");
         std::fs::create_dir_all(tree.0.path().join("code/empty")).unwrap();
         assert_eq!(tree.hash(), before);
-        tree.write("code/registry/x.yaml", "oci: PIN\nmore: 1");
+        tree.write(
+            "code/registry/x.yaml",
+            "ref: x/y@1\nimage:\n  oci: sha256:pending\nmore: 1\n",
+        );
         assert_ne!(tree.hash(), before);
     }
 

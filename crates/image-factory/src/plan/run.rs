@@ -18,7 +18,8 @@ const LOOK_UPS: usize = 64;
 /// Decides for each entry whether it must be built, and why.
 ///
 /// `entries` are those of `registry` to plan for; disabled ones are left out. Where registry files lie
-/// in a build context, their pins do not count.
+/// in a build context, their pins do not count. Of base images, only replaced ones are asked for their
+/// digest; others count as they are named in the Dockerfile.
 ///
 /// # Errors
 /// When the input is wrong (the error names the registry file), or the registry cannot be asked.
@@ -218,16 +219,8 @@ async fn key_all(
     let root = options.root.clone();
     let files = registry.entries.iter().map(|entry| entry.file.clone());
     let registry_files: BTreeSet<PathBuf> = files.collect();
-    let hashing = tokio::task::spawn_blocking(move || {
-        let without_pins = |path: &Path, bytes: &[u8]| {
-            let known = registry_files.contains(path);
-            // Pins that cannot be edited will not be: then the file counts as it is.
-            known
-                .then(|| registry_model::without_pins(bytes).ok())
-                .flatten()
-        };
-        hash_views(&root, &views, &without_pins, &cancel)
-    });
+    let hashing =
+        tokio::task::spawn_blocking(move || hash_views(&root, &views, &registry_files, &cancel));
     let contexts = hashing.await.map_err(|_| FactoryError::Cancelled {
         operation: "read the build contexts",
     })??;

@@ -5,6 +5,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -220,4 +221,23 @@ pub(crate) fn dockerfile_of(name: &str) -> String {
 /// A Dockerfile with a shell.
 pub(crate) fn shell(rest: &str) -> String {
     format!("FROM scratch\nCOPY bin/busybox /bin/sh\nCOPY unique /unique\n{rest}")
+}
+
+/// The paths of all files below a folder, relative to it.
+pub(crate) fn files_below(root: &Path) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                let path = entry.path();
+                let inside = path.strip_prefix(root).unwrap();
+                files.insert(inside.to_string_lossy().into_owned());
+            }
+        }
+    }
+    files
 }

@@ -266,12 +266,11 @@ impl<'a> Reader<'a> {
             Kind::Sequence(_) => "a list".to_owned(),
             Kind::Alias(_) => "an alias".to_owned(),
             Kind::Scalar => match self.resolved(value) {
-                Some(Resolved::Null) => "nothing".to_owned(),
+                Some(Resolved::Null) => "empty".to_owned(),
                 Some(Resolved::Text(text)) => {
                     format!("`{}`", text.chars().take(80).collect::<String>())
                 }
-                Some(Resolved::Bool(value)) => format!("`{value}`"),
-                Some(Resolved::Int(_) | Resolved::Float(_)) | None => "a number".to_owned(),
+                Some(_) | None => "a number or a boolean".to_owned(),
             },
         };
         let at = if self.tree.is_null(value) { key } else { value };

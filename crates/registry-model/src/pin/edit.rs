@@ -89,11 +89,12 @@ fn replace(
 ) -> Result<Plan, PinError> {
     let path = keys.join(".");
     let (source, tree) = (&parsed.source, &parsed.tree);
-    let refuse = |at| move |refusal| parsed.refuse(at, refusal);
-    let span = span::of_scalar(source, tree, value, &path).map_err(refuse(key))?;
+    // The parser puts a block scalar where its text begins; people look for its key.
+    let refuse = |refusal| parsed.refuse(key, refusal);
+    let span = span::of_scalar(source, tree, value, &path).map_err(refuse)?;
     let (bytes, text) = match span {
         Some(span) => (span.inner, image.to_owned()),
-        None => insert::after_colon(parsed, key, value, &path, image)?,
+        None => insert::after_colon(parsed, key, &path, image)?,
     };
     let event = tree.node(value).event;
     let style = tree

@@ -63,7 +63,6 @@ fn block(keys: &[&str], image: &str, indent: usize, step: usize, line_break: &st
 pub(super) fn after_colon(
     parsed: &Parsed<'_>,
     key: NodeId,
-    value: NodeId,
     path: &str,
     text: &str,
 ) -> Result<(Range<usize>, String), PinError> {
@@ -75,7 +74,7 @@ pub(super) fn after_colon(
             let next = next.iter().find(|b| !b.is_ascii_whitespace());
             if !matches!(next, Some(b',' | b'}')) {
                 let refusal = Refusal::ExplicitKey(path.to_owned());
-                return Err(parsed.refuse(value, refusal));
+                return Err(parsed.refuse(key, refusal));
             }
             (byte..byte, format!(": {text}"))
         }
@@ -118,7 +117,7 @@ pub(super) fn into_null(
         return Ok(plan(null.outer, in_braces, style));
     }
     if span::is_flow(source, tree, in_map) {
-        let (bytes, text) = after_colon(parsed, key, value, &path, &in_braces)?;
+        let (bytes, text) = after_colon(parsed, key, &path, &in_braces)?;
         return Ok(plan(bytes, text, style));
     }
     let Colon::After(colon) = span::colon(source, tree, key, &path).map_err(refuse)? else {

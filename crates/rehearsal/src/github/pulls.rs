@@ -83,7 +83,7 @@ impl Pull {
                 (&self.base, &mut self.base_sha),
             ] {
                 let full = format!("refs/heads/{branch}");
-                if let Some(now) = repository.git.read_ref(&full).await? {
+                if let Some(now) = repository.git.resolve(&full).await? {
                     *sha = now;
                 }
             }

@@ -58,7 +58,7 @@ impl Repository {
             "description": null,
             "fork": false,
             "url": self.url(base, ""),
-            "clone_url": self.git.dir().display().to_string(),
+            "clone_url": format!("file://{}", encode(&self.git.dir().display().to_string())),
             "default_branch": self.default_branch,
             "archived": false,
             "disabled": false,

@@ -12,7 +12,7 @@ use modal_deploy::proto::{
     ObjectCreationType,
 };
 use secrecy::ExposeSecret;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::calls::{Due, Target};
 use super::container::Job;
@@ -135,20 +135,20 @@ pub(super) fn definition_of(state: &State, function_id: &str) -> Result<String, 
         return Ok(pinned.to_owned());
     }
     let (app_id, tag) = state.functions.owner(function_id)?;
-    if let Ok(version) = state.apps.version(app_id, 0) {
-        return version
+    match state.apps.version(app_id, 0) {
+        Ok(version) => version
             .definitions
             .get(function_id)
             .cloned()
-            .ok_or_else(|| Status::not_found(format!("function '{tag}' is no longer deployed")));
+            .ok_or_else(|| Status::not_found(format!("function '{tag}' is no longer deployed"))),
+        // The app has no version yet.
+        Err(status) if status.code() == Code::NotFound => state
+            .functions
+            .latest(function_id)
+            .map(str::to_owned)
+            .ok_or(status),
+        Err(status) => Err(status),
     }
-    // A stopped app, unlike a new one, has an error of its own.
-    state.apps.environment(app_id)?;
-    state
-        .functions
-        .latest(function_id)
-        .map(str::to_owned)
-        .ok_or_else(|| Status::failed_precondition(format!("function '{tag}' has no definition")))
 }
 
 pub(super) fn map(
@@ -212,7 +212,11 @@ fn job(service: &Service, due: &Due) -> Result<Job, Status> {
     let data_format = match due.input.data_format() {
         DataFormat::Unspecified => DataFormat::Pickle,
         known @ (DataFormat::Pickle | DataFormat::Cbor) => known,
-        _ => return Err(Status::invalid_argument("the input is neither pickle nor CBOR")),
+        _ => {
+            return Err(Status::invalid_argument(
+                "the input is neither pickle nor CBOR",
+            ));
+        }
     };
     let recipe = match state.images.recipe(&function.image_id) {
         Some(Ok(recipe)) => recipe,

@@ -218,7 +218,8 @@ impl Apps {
     }
 
     pub(super) fn delete_all_of(&mut self, environment: &EnvironmentId) {
-        self.0.retain(|_, record| record.environment != *environment);
+        self.0
+            .retain(|_, record| record.environment != *environment);
     }
 
     pub(super) fn list(
@@ -342,9 +343,15 @@ fn lifecycle(record: &Record, user: &str) -> AppLifecycle {
         created_by: user.to_owned(),
         deployed_at: live.map_or(0.0, |version| version.history.deployed_at),
         deployed_by: live.map_or_else(String::new, |version| version.history.deployed_by.clone()),
-        version: live.map_or(0, |version| i32::try_from(version.number).unwrap_or(i32::MAX)),
+        version: live.map_or(0, |version| {
+            i32::try_from(version.number).unwrap_or(i32::MAX)
+        }),
         stopped_at: record.stopped_at,
-        stopped_by: if stopped { user.to_owned() } else { String::new() },
+        stopped_by: if stopped {
+            user.to_owned()
+        } else {
+            String::new()
+        },
     }
 }
 

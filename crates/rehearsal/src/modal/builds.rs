@@ -1,9 +1,7 @@
 //! What a client sees while an image is "built": nothing is, so it is quick.
 
 use futures_util::{Stream, StreamExt, stream};
-use modal_deploy::proto::{
-    FileDescriptor, GenericResult, ImageJoinStreamingResponse, TaskLogs,
-};
+use modal_deploy::proto::{FileDescriptor, GenericResult, ImageJoinStreamingResponse, TaskLogs};
 use tonic::Status;
 
 use super::answers;

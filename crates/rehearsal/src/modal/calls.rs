@@ -146,10 +146,9 @@ impl Calls {
         let mut jwts = Vec::new();
         let mut due = Vec::new();
         for item in request.inputs {
-            let (call_id, input_id) = item
-                .input_jwt
-                .split_once(':')
-                .ok_or_else(|| Status::invalid_argument("the input's token is not of this place"))?;
+            let (call_id, input_id) = item.input_jwt.split_once(':').ok_or_else(|| {
+                Status::invalid_argument("the input's token is not of this place")
+            })?;
             let call = book.call(call_id)?;
             let Some(mut input) = call.inputs.remove(input_id) else {
                 return Err(Status::not_found(format!("input '{input_id}' not found")));

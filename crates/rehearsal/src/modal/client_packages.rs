@@ -129,7 +129,12 @@ mod tests {
     #[test]
     fn a_cache_adds_versions_and_replaces_none() {
         let cache = tempfile::tempdir().unwrap();
-        for name in ["modal-client-cp312", "modal-client-cp311", "modal-client-cp3x", "other"] {
+        for name in [
+            "modal-client-cp312",
+            "modal-client-cp311",
+            "modal-client-cp3x",
+            "other",
+        ] {
             std::fs::create_dir(cache.path().join(name)).unwrap();
         }
         let packages = ClientPackages::none()

@@ -265,16 +265,20 @@ fn body(job: &Job, image_has_folder: bool) -> ContainerCreateBody {
         .iter()
         .map(|(name, value)| (&**name, value.expose_secret()));
     let env = fixed.into_iter().chain(layers).chain(secrets);
-    let binds = job.packages.iter().map(|(version, folder)| {
-        format!("{}:{HOME}/packages/{version}:ro", folder.display())
-    });
+    let binds = job
+        .packages
+        .iter()
+        .map(|(version, folder)| format!("{}:{HOME}/packages/{version}:ro", folder.display()));
     ContainerCreateBody {
         image: Some(recipe.from.clone()),
         // Docker keeps the image's ENTRYPOINT for none, and clears it for one empty word.
-        entrypoint: recipe.entrypoint.clone().map(|words| match words.is_empty() {
-            true => vec![String::new()],
-            false => words,
-        }),
+        entrypoint: recipe
+            .entrypoint
+            .clone()
+            .map(|words| match words.is_empty() {
+                true => vec![String::new()],
+                false => words,
+            }),
         cmd: Some(vec!["python".into(), format!("{HOME}/runner.py")]),
         env: Some(env.map(|(name, value)| format!("{name}={value}")).collect()),
         working_dir: match &recipe.workdir {
@@ -319,7 +323,11 @@ fn archive(job: &Job) -> std::io::Result<Vec<u8>> {
         header.set_entry_type(tar::EntryType::Directory);
         header.set_mode(0o755);
         header.set_size(0);
-        tar.append_data(&mut header, format!("{}{folder}/", &HOME[1..]), std::io::empty())?;
+        tar.append_data(
+            &mut header,
+            format!("{}{folder}/", &HOME[1..]),
+            std::io::empty(),
+        )?;
     }
     let call = serde_json::to_vec(&call)?;
     let own: [(&str, &[u8]); 4] = [

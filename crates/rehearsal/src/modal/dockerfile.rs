@@ -70,8 +70,7 @@ fn one_word(rest: &str) -> Result<String, String> {
 
 fn entrypoint(rest: &str) -> Result<Vec<String>, String> {
     if rest.starts_with('[') {
-        return serde_json::from_str(rest)
-            .map_err(|error| format!("`ENTRYPOINT {rest}`: {error}"));
+        return serde_json::from_str(rest).map_err(|error| format!("`ENTRYPOINT {rest}`: {error}"));
     }
     Ok(vec!["/bin/sh".into(), "-c".into(), rest.to_owned()])
 }
@@ -164,7 +163,14 @@ mod tests {
 
     #[test]
     fn refuses_what_would_change_the_image() {
-        for line in ["RUN pip install x", "COPY . /", "FROM", "FROM ", "FROM a b", "ENV A=$HOME"] {
+        for line in [
+            "RUN pip install x",
+            "COPY . /",
+            "FROM",
+            "FROM ",
+            "FROM a b",
+            "ENV A=$HOME",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
         let refusal = parse("RUN pip install x").unwrap_err();

@@ -57,7 +57,9 @@ impl Engine {
         match self.0.inspect_image(reference).await {
             Ok(image) => Ok(Some(image.config.unwrap_or_default())),
             Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(format!("image {reference} cannot be inspected: {error}; {HINT}")),
+            Err(error) => Err(format!(
+                "image {reference} cannot be inspected: {error}; {HINT}"
+            )),
         }
     }
 
@@ -110,14 +112,20 @@ impl Container {
     pub(super) async fn put(&self, archive: Vec<u8>) -> Result<(), String> {
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
         self.docker
-            .upload_to_container(&self.name, Some(options), bollard::body_full(archive.into()))
+            .upload_to_container(
+                &self.name,
+                Some(options),
+                bollard::body_full(archive.into()),
+            )
             .await
             .map_err(|error| format!("files cannot be put into the container: {error}"))
     }
 
     /// A tar archive of one folder.
     pub(super) async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
-        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
+        let options = DownloadFromContainerOptionsBuilder::new()
+            .path(path)
+            .build();
         self.docker
             .download_from_container(&self.name, Some(options))
             .try_fold(Vec::new(), |mut all, chunk| async move {

@@ -181,7 +181,11 @@ mod tests {
 
     use super::*;
 
-    fn create(images: &mut Images, base: Option<&str>, commands: &[&str]) -> ImageGetOrCreateResponse {
+    fn create(
+        images: &mut Images,
+        base: Option<&str>,
+        commands: &[&str],
+    ) -> ImageGetOrCreateResponse {
         let base_images = base.map(|id| BaseImage {
             image_id: id.to_owned(),
             docker_tag: "base".to_owned(),
@@ -199,7 +203,11 @@ mod tests {
     #[test]
     fn layers_add_up_to_one_recipe() {
         let mut images = Images::default();
-        let base = create(&mut images, None, &["FROM r.example/a@sha256:1", "WORKDIR /srv"]);
+        let base = create(
+            &mut images,
+            None,
+            &["FROM r.example/a@sha256:1", "WORKDIR /srv"],
+        );
         let env = create(&mut images, Some(&base.image_id), &["FROM base", "ENV A=1"]);
         let top = create(
             &mut images,

@@ -141,14 +141,12 @@ impl Secrets {
     }
 
     pub(super) fn delete(&mut self, id: &str) -> Result<(), Status> {
-        self.0
-            .remove(id)
-            .map(|_| ())
-            .ok_or_else(|| unknown(id))
+        self.0.remove(id).map(|_| ()).ok_or_else(|| unknown(id))
     }
 
     pub(super) fn delete_all_of(&mut self, environment: &EnvironmentId) {
-        self.0.retain(|_, record| record.environment != *environment);
+        self.0
+            .retain(|_, record| record.environment != *environment);
     }
 
     pub(super) fn list(
@@ -158,7 +156,10 @@ impl Secrets {
     ) -> Vec<SecretListItem> {
         let (limit, before) = request.pagination.as_ref().map_or((PAGE, 0.0), |page| {
             let limit = usize::try_from(page.max_objects).unwrap_or_default();
-            (if limit == 0 { PAGE } else { limit.min(PAGE) }, page.created_before)
+            (
+                if limit == 0 { PAGE } else { limit.min(PAGE) },
+                page.created_before,
+            )
         });
         let mut items: Vec<SecretListItem> = self
             .0

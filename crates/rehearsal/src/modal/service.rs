@@ -302,7 +302,9 @@ impl ModalClient for Service {
 
     async fn app_list(&self, request: Request<AppListRequest>) -> Answer<AppListResponse> {
         let state = self.state();
-        let id = state.environments.resolve(&request.get_ref().environment_name)?;
+        let id = state
+            .environments
+            .resolve(&request.get_ref().environment_name)?;
         let name = state.environments.name(&id);
         let apps = state.apps.list(&id, &name, self.user());
         answer(AppListResponse { apps })
@@ -516,6 +518,13 @@ impl ModalClient for Service {
             num_inputs: self.calls.inputs(&function_call_id)?,
             function_call_id,
         })
+    }
+
+    async fn blob_create(&self, request: Request<BlobCreateRequest>) -> Answer<BlobCreateResponse> {
+        let bytes = request.get_ref().content_length;
+        Err(Status::unimplemented(format!(
+            "{bytes} bytes in one piece are not taken here; put large files into the image"
+        )))
     }
 
     async fn task_list(&self, request: Request<TaskListRequest>) -> Answer<TaskListResponse> {

@@ -5,8 +5,8 @@ import sys
 
 import yaml
 
-folder, image = sys.argv[1], sys.argv[2]
+folder, digest = sys.argv[1], sys.argv[2]
 for path in sorted(pathlib.Path(folder).rglob("*.yaml")):
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    document["image"]["oci"] = image
+    document["image"]["oci"] = "ghcr.io/example/processors/image@" + digest
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")

@@ -67,17 +67,14 @@ async fn pins(
     let (mut copies, mut ours, mut yaml) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..PIN_RUNS {
         say::line(format_args!("bench: pins, run {} of {PIN_RUNS}", run + 1));
-        let image = format!(
-            "registry.example/bench/tool@sha256:{:064x}",
-            0xfeed_0000 + run
-        );
+        let digest = format!("sha256:{:064x}", 0xfeed_0000 + run);
         let work = scratch.path().join(format!("work-{run}"));
         let copy = Command::new("cp").arg("-r").args([&all, &work]);
         copies.push(seconds(copy, cancel).await?);
-        let pin = Command::new(&pin_many).arg(&work).arg(&image);
+        let pin = Command::new(&pin_many).arg(&work).arg(&digest);
         ours.push(seconds(pin, cancel).await?);
-        expect_pinned(&work, &image, FILES)?;
-        let loop_ = Command::new(&python).args([&script, &share]).arg(&image);
+        expect_pinned(&work, &digest, FILES)?;
+        let loop_ = Command::new(&python).args([&script, &share]).arg(&digest);
         yaml.push(seconds(loop_, cancel).await?);
         std::fs::remove_dir_all(&work)
             .map_err(|error| Error::io(format!("remove {}", work.display()), error))?;
@@ -109,8 +106,7 @@ async fn pins(
 }
 
 /// A fast run that did not do the work is no measurement.
-fn expect_pinned(folder: &Path, image: &str, files: usize) -> Result<(), Error> {
-    let line = format!("  oci: {image}\n");
+fn expect_pinned(folder: &Path, digest: &str, files: usize) -> Result<(), Error> {
     let mut pinned = 0;
     let read = |path: &Path| {
         std::fs::read_dir(path)
@@ -119,7 +115,7 @@ fn expect_pinned(folder: &Path, image: &str, files: usize) -> Result<(), Error> 
     for group in read(folder)?.flatten() {
         for file in read(&group.path())?.flatten() {
             let text = std::fs::read_to_string(file.path()).unwrap_or_default();
-            pinned += usize::from(text.contains(&line));
+            pinned += usize::from(text.contains(digest));
         }
     }
     if pinned == files {

@@ -84,10 +84,7 @@ impl Performer {
                 for (name, value) in tools.environment()? {
                     command = command.env(name, value);
                 }
-                command
-                    .env("PIPELINE_TOOLS", tools.folder())
-                    .run(cancel)
-                    .await?;
+                command.run(cancel).await?;
             }
             // The caller never performs what only a person can do.
             Step::ByHand { .. } => {}
