@@ -65,6 +65,17 @@ struct Fields {
     others: Vec<(&'static str, String)>,
 }
 
+impl Fields {
+    /// The message, and whatever else the event carries.
+    fn text(&self) -> String {
+        let mut text = self.message.clone();
+        for (name, value) in &self.others {
+            let _ = write!(text, "; {name}: {value}");
+        }
+        text
+    }
+}
+
 impl Style {
     /// Live on a terminal, lines elsewhere, unless more is asked for.
     #[must_use]
@@ -152,10 +163,7 @@ impl Progress {
     }
 
     fn warning(&self, fields: &Fields) {
-        let mut message = fields.message.clone();
-        for (name, value) in &fields.others {
-            let _ = write!(message, "; {name}: {value}");
-        }
+        let message = fields.text();
         if self.in_workflow {
             let annotation = Annotation {
                 level: Level::Warning,
@@ -211,16 +219,18 @@ impl<S: Subscriber> Layer<S> for Progress {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let target = event.metadata().target();
         let krate = target.split("::").next().unwrap_or_default();
-        let is_warning = *event.metadata().level() <= tracing::Level::WARN && OURS.contains(&krate);
-        if target != TARGET && !is_warning {
-            return;
-        }
+        let level = *event.metadata().level();
+        let ours = OURS.contains(&krate);
         let mut fields = Fields::default();
-        event.record(&mut fields);
         if target == TARGET {
+            event.record(&mut fields);
             self.show(&fields);
-        } else {
+        } else if ours && level <= tracing::Level::WARN {
+            event.record(&mut fields);
             self.warning(&fields);
+        } else if ours && level <= tracing::Level::DEBUG && self.style == Style::Verbose {
+            event.record(&mut fields);
+            self.line(&format!("  {krate}: {}", fields.text()));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::registry::{LoadOptions, Loaded};
+use super::registry::{LoadOptions, Named};
 use super::{build, document, image, paths, runtime, secrets};
 use crate::finding::{Finding, Position, Severity, code};
 use crate::yaml::{Kind, MAX_BYTES, NodeId, Resolved, Source, Tree, resolve};
@@ -22,17 +22,18 @@ pub(super) struct Reader<'a> {
     errors: usize,
 }
 
-/// Reads one file; with any error in it there is no entry.
+/// Reads one file; with any error in it there is no entry, but perhaps a name.
 pub(super) fn read(
     root: &Path,
-    file: PathBuf,
+    file: &Path,
     options: &LoadOptions,
+    names: &mut Vec<Named>,
     findings: &mut Vec<Finding>,
-) -> Option<Loaded> {
+) -> Option<Entry> {
     let mut broken = |code, at: Position, message: String, hint: Option<String>| {
         findings.push(Finding {
             code,
-            file: file.clone(),
+            file: file.to_owned(),
             line: at.line,
             column: at.column,
             message,
@@ -40,7 +41,7 @@ pub(super) fn read(
             severity: Severity::Error,
         });
     };
-    let bytes = match read_bytes(root, &file) {
+    let bytes = match read_bytes(root, file) {
         Ok(bytes) => bytes,
         Err((code, message)) => {
             broken(code, Position::START, message, None);
@@ -81,12 +82,22 @@ pub(super) fn read(
         }
     };
     let mut reader = Reader {
-        file: &file,
+        file,
         tree: &tree,
         findings,
         errors: 0,
     };
-    reader.entry(root, options, tree.documents[number])
+    let document = tree.documents[number];
+    reader.refuse_duplicate_keys();
+    let named = reader.reference(document);
+    if let (Some(reference), Some((_, value))) = (&named, reader.find(document, "ref")) {
+        names.push(Named {
+            reference: reference.clone(),
+            file: file.to_owned(),
+            at: reader.position(value),
+        });
+    }
+    reader.entry(root, options, document, named)
 }
 
 fn read_bytes(root: &Path, file: &Path) -> Result<Vec<u8>, (&'static str, String)> {
@@ -113,11 +124,13 @@ fn read_bytes(root: &Path, file: &Path) -> Result<Vec<u8>, (&'static str, String
 }
 
 impl<'a> Reader<'a> {
-    fn entry(&mut self, root: &Path, options: &LoadOptions, document: NodeId) -> Option<Loaded> {
-        self.refuse_duplicate_keys();
-        let named = self.reference(document);
-        let at = self.find(document, "ref").map_or(document, |(_, id)| id);
-        let at = self.position(at);
+    fn entry(
+        &mut self,
+        root: &Path,
+        options: &LoadOptions,
+        document: NodeId,
+        named: Option<ProcessorRef>,
+    ) -> Option<Entry> {
         let tools = self
             .file
             .file_name()
@@ -138,7 +151,7 @@ impl<'a> Reader<'a> {
         if self.errors > 0 {
             return None;
         }
-        let entry = Entry {
+        Some(Entry {
             reference: named?,
             file: self.file.to_owned(),
             pins,
@@ -148,8 +161,7 @@ impl<'a> Reader<'a> {
             runtime,
             enabled,
             document: document?,
-        };
-        Some(Loaded { entry, at })
+        })
     }
 
     fn reference(&mut self, document: NodeId) -> Option<ProcessorRef> {
@@ -265,13 +277,17 @@ impl<'a> Reader<'a> {
             Kind::Mapping(_) => "a mapping".to_owned(),
             Kind::Sequence(_) => "a list".to_owned(),
             Kind::Alias(_) => "an alias".to_owned(),
-            Kind::Scalar => match self.resolved(value) {
-                Some(Resolved::Null) => "empty".to_owned(),
-                Some(Resolved::Text(text)) => {
-                    format!("`{}`", text.chars().take(80).collect::<String>())
+            Kind::Scalar => {
+                let written = self.tree.scalar(value).map_or("", |(text, _)| text);
+                let written: String = written.chars().take(80).collect();
+                match self.resolved(value) {
+                    Some(Resolved::Null) => "empty".to_owned(),
+                    Some(Resolved::Int(_) | Resolved::Float(_)) => {
+                        format!("the number `{written}`")
+                    }
+                    _ => format!("`{written}`"),
                 }
-                Some(_) | None => "a number or a boolean".to_owned(),
-            },
+            }
         };
         let at = if self.tree.is_null(value) { key } else { value };
         let message = format!("`{field}` should be {expected}, and is {found}");

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::{files, reader};
 use crate::finding::{Finding, Findings, Severity, code};
-use crate::{Entry, Position};
+use crate::{Entry, Position, ProcessorRef};
 
 /// Where registry files are and what their paths mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +54,10 @@ pub struct Registry {
     pub warnings: Vec<Finding>,
 }
 
-/// What a file gave: an entry and the position of its `ref`.
-pub(super) struct Loaded {
-    pub(super) entry: Entry,
+/// A name, and where it is given.
+pub(super) struct Named {
+    pub(super) reference: ProcessorRef,
+    pub(super) file: PathBuf,
     pub(super) at: Position,
 }
 
@@ -82,35 +83,36 @@ impl Registry {
         if files.is_empty() && findings.is_empty() {
             findings.push(files::nothing_found(&root, &options.globs));
         }
-        let mut loaded = Vec::new();
+        let (mut entries, mut names) = (Vec::new(), Vec::new());
         for file in files {
-            loaded.extend(reader::read(&root, file, options, &mut findings));
+            let entry = reader::read(&root, &file, options, &mut names, &mut findings);
+            entries.extend(entry);
         }
-        refuse_doubles(&loaded, &mut findings);
+        refuse_doubles(&names, &mut findings);
 
         if findings.iter().any(|f| f.severity == Severity::Error) {
             return Err(Findings::new(findings));
         }
         Ok(Self {
-            entries: loaded.into_iter().map(|loaded| loaded.entry).collect(),
+            entries,
             warnings: Findings::new(findings).into_iter().collect(),
         })
     }
 }
 
-fn refuse_doubles(loaded: &[Loaded], findings: &mut Vec<Finding>) {
-    let mut refs: HashMap<String, &Loaded> = HashMap::new();
-    let mut apps: HashMap<String, &Loaded> = HashMap::new();
-    for this in loaded {
-        let reference = &this.entry.reference;
+fn refuse_doubles(names: &[Named], findings: &mut Vec<Finding>) {
+    let mut refs: HashMap<String, &Named> = HashMap::new();
+    let mut apps: HashMap<String, &Named> = HashMap::new();
+    for this in names {
+        let reference = &this.reference;
         let app = reference.app_name();
-        let place = |other: &Loaded| format!("{}:{}", other.entry.file.display(), other.at.line);
+        let place = |other: &Named| format!("{}:{}", other.file.display(), other.at.line);
         let (code, message, hint) = if let Some(first) = refs.get(&reference.to_string()) {
             let message = format!("`{reference}` is already the ref of {}", place(first));
             let hint = "give it another version, or delete one of the two files";
             (code::DUPLICATE_REF, message, hint)
         } else if let Some(first) = apps.get(&app) {
-            let other = &first.entry.reference;
+            let other = &first.reference;
             let message = format!(
                 "`{reference}` would be deployed as app `{app}`, like `{other}` of {}",
                 place(first)
@@ -124,7 +126,7 @@ fn refuse_doubles(loaded: &[Loaded], findings: &mut Vec<Finding>) {
         };
         findings.push(Finding {
             code,
-            file: this.entry.file.clone(),
+            file: this.file.clone(),
             line: this.at.line,
             column: this.at.column,
             message,

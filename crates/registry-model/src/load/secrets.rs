@@ -35,9 +35,9 @@ fn names(reader: &mut Reader<'_>, secrets: NodeId, field: &str) -> Vec<String> {
         return Vec::new();
     };
     let mut names: Vec<String> = Vec::new();
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
         let item = reader.tree.target(*item);
-        let Some(text) = reader.text_of(field, item, item) else {
+        let Some(text) = reader.text_of(&format!("{field}[{index}]"), item, item) else {
             continue;
         };
         if is_name(text) {

@@ -142,9 +142,8 @@ fn closing_bracket(bytes: &[u8], mut byte: usize) -> Option<usize> {
         match bytes.get(byte)? {
             b'}' | b']' => return Some(byte + 1),
             b'#' => {
-                byte += bytes[byte..]
-                    .iter()
-                    .position(|b| matches!(b, b'\n' | b'\r'))?
+                let mut rest = bytes[byte..].iter();
+                byte += rest.position(|b| matches!(b, b'\n' | b'\r'))?;
             }
             b',' | b' ' | b'\t' | b'\n' | b'\r' => byte += 1,
             _ => return None,

@@ -164,7 +164,7 @@ impl<'a> Tree<'a> {
         let node = &mut self.nodes[closed.node];
         node.last_event = event;
         node.kind = if closed.mapping {
-            if closed.children.len() % 2 != 0 {
+            if !closed.children.len().is_multiple_of(2) {
                 return Err(syntax(node.start, "a mapping ends after a key"));
             }
             let pairs = closed.children.chunks_exact(2);

@@ -1,4 +1,8 @@
 //! What the crate promises, tested from the outside.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a helper of a test, too, a failure is a failed test"
+)]
 
 mod pin_edit;
 mod pin_files;

@@ -279,6 +279,7 @@ fn findings_of_all_files_come_together() {
 code/apps/core/registry/processors/a.yaml:1:6: `ref` is `LLM`, not `<namespace>/<name>@<version>` in lower case, as in `llm/litellm@1` [bad-ref]
 code/apps/core/registry/processors/a.yaml:3:8: `image.oci`: `ghcr.io/a/b:1` names an image by a tag, which can move [bad-image]
 code/apps/core/registry/processors/b.yaml:2:21: the Dockerfile code/x does not exist [missing-dockerfile]
+code/apps/core/registry/processors/llm_litellm.yaml:1:6: `llm/litellm@1` is already the ref of code/apps/core/registry/processors/b.yaml:1 [duplicate-ref]
 tools/x/registry.yaml:2:1: while parsing a flow sequence, expected ',' or ']' [yaml-syntax]
 "#);
 }
@@ -288,7 +289,7 @@ fn refs_must_be_sound_and_unique() {
     insta::assert_snapshot!(one("image: {oci: OLD}\n"), @"x.yaml:1:1: the entry has no `ref` [missing-ref]");
     insta::assert_snapshot!(one("ref: ~\nimage: {oci: OLD}\n"), @"x.yaml:1:1: `ref` should be text, and is empty [bad-type]");
     insta::assert_snapshot!(one("ref: llm/litellm\n"), @"x.yaml:1:6: `ref` is `llm/litellm`, not `<namespace>/<name>@<version>` in lower case, as in `llm/litellm@1` [bad-ref]");
-    insta::assert_snapshot!(one("ref: 12\n"), @"x.yaml:1:6: `ref` should be text, and is a number [bad-type]");
+    insta::assert_snapshot!(one("ref: 12\n"), @"x.yaml:1:6: `ref` should be text, and is the number `12` [bad-type]");
     insta::assert_snapshot!(one("ref: zz/last@1\nkind: x\n---\nref: a/b@1\n"), @"x.yaml:4:1: the file has a second registry entry: the first starts in line 1 [several-entries]");
     insta::assert_snapshot!(one("kind: x\n"), @"x.yaml:1:1: the file has no `ref` [missing-ref]");
     insta::assert_snapshot!(one("ref: llm/litellm@1\n"), @"x.yaml:1:6: `llm/litellm@1` is already the ref of llm_litellm.yaml:1 [duplicate-ref]");
@@ -307,7 +308,7 @@ fn images_must_be_sound() {
     insta::assert_snapshot!(one("ref: a/b@1\nimage: {oci: {x: y}}\n"), @"x.yaml:2:14: `image.oci` should be text, and is a mapping [bad-type]");
     insta::assert_snapshot!(one("ref: a/b@1\nimage:\n  platforms:\n    x86_64: OLD\n    arm64: 7\n"), @r#"
 x.yaml:4:5: `x86_64` below `image.platforms` is no architecture [bad-platform]
-x.yaml:5:12: `image.platforms.arm64` should be text, and is a number [bad-type]
+x.yaml:5:12: `image.platforms.arm64` should be text, and is the number `7` [bad-type]
 "#);
     let root = repository(&[(
         "code/apps/core/registry/processors/x.yaml",
@@ -325,7 +326,7 @@ fn fields_must_be_of_their_kind() {
 x.yaml:2:10: `enabled` should be `true` or `false`, and is `yes` [bad-type]
 x.yaml:3:16: `runtime.cpu` should be a number of cores, and is `many` [bad-type]
 x.yaml:3:30: `runtime.memory` should be an amount as in `2Gi` or `512Mi`, and is `2GB` [bad-type]
-x.yaml:3:46: `runtime.timeout_s` should be a number of seconds, and is a number [bad-type]
+x.yaml:3:46: `runtime.timeout_s` should be a number of seconds, and is the number `-1` [bad-type]
 "#);
     insta::assert_snapshot!(one("ref: a/b@1\nsecrets: [A]\nruntime: x\n"), @r#"
 x.yaml:2:10: `secrets` should be a mapping, and is a list [bad-type]
@@ -334,7 +335,7 @@ x.yaml:3:10: `runtime` should be a mapping, and is `x` [bad-type]
     insta::assert_snapshot!(one("ref: a/b@1\nsecrets:\n  required: A\n  optional:\n  - B C\n  - 1\n  - ''\n"), @r#"
 x.yaml:3:13: `secrets.required` should be a list of names, and is `A` [bad-type]
 x.yaml:5:5: `B C` in `secrets.optional` is no name of a secret [bad-secret-name]
-x.yaml:6:5: `secrets.optional` should be text, and is a number [bad-type]
+x.yaml:6:5: `secrets.optional[1]` should be text, and is the number `1` [bad-type]
 x.yaml:7:5: `` in `secrets.optional` is no name of a secret [bad-secret-name]
 "#);
     insta::assert_snapshot!(one("ref: a/b@1\nruntime: {cpu: 1}\nruntime: {cpu: 2}\nx: {y: 1, 'y': 2}\n"), @r#"
@@ -344,7 +345,7 @@ x.yaml:4:11: the key `y` is there twice [duplicate-key]
     let args = "ref: a/b@1\nbuild: {dockerfile: apps/core/processors/llm_litellm/Dockerfile, context: 3, target: [], args: {A: , B: [x]}}\n";
     let file = "code/apps/core/registry/processors/x.yaml";
     insta::assert_snapshot!(findings(&[(file, args)]), @r#"
-code/apps/core/registry/processors/x.yaml:2:75: `build.context` should be text, and is a number [bad-type]
+code/apps/core/registry/processors/x.yaml:2:75: `build.context` should be text, and is the number `3` [bad-type]
 code/apps/core/registry/processors/x.yaml:2:86: `build.target` should be text, and is a list [bad-type]
 code/apps/core/registry/processors/x.yaml:2:97: `build.args.A` should be text, and is empty [bad-type]
 code/apps/core/registry/processors/x.yaml:2:105: `build.args.B` should be text, and is a list [bad-type]
@@ -480,7 +481,7 @@ fn hostile_files_are_findings() {
     );
     insta::assert_snapshot!(one(&long), @"x.yaml:2:4: aliases make the document far larger than the file [alias-expansion]");
     insta::assert_snapshot!(one(&format!("ref: a/b@1\nx: {}\n", "{a: ".repeat(300))), @"x.yaml:2:400: nested more than 100 levels deep [yaml-syntax]");
-    insta::assert_snapshot!(one(&format!("ref: a/b@1\nx:\n{}\n", "- ".repeat(100_000))), @"");
+    insta::assert_snapshot!(one(&format!("ref: a/b@1\nx:\n{}\n", "- ".repeat(100_000))), @"x.yaml:3:199: nested more than 100 levels deep [yaml-syntax]");
     insta::assert_snapshot!(one(&format!("ref: a/b@1\n# {}\n", "x".repeat(1 << 20))), @"x.yaml:1:1: the file has more than 1048576 bytes [too-large]");
     insta::assert_snapshot!(one("ref: a/b@1\nx: \u{1}\n"), @"x.yaml:2:4: control character U+0001 is not allowed [yaml-syntax]");
 

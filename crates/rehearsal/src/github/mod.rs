@@ -22,6 +22,7 @@ mod refs;
 mod repository;
 mod server;
 mod trees;
+mod version;
 
 pub use error::EmbeddedGithubError;
 pub use server::{EmbeddedGithub, EmbeddedGithubOptions};

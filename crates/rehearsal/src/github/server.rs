@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::ApiError;
 use super::git::{self, Git};
 use super::repository::Repository;
-use super::{EmbeddedGithubError, commits, compare, contents, merge, pulls, refs, trees};
+use super::{EmbeddedGithubError, commits, compare, contents, merge, pulls, refs, trees, version};
 
 /// GitHub takes blobs of 40 MiB, which are a third longer in base64.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
@@ -73,7 +73,7 @@ impl EmbeddedGithub {
             port,
             token,
         } = options;
-        check_git(cancel).await?;
+        version::check(cancel).await?;
         let (folder, temporary) = match folder {
             Some(folder) => {
                 std::fs::create_dir_all(&folder).map_err(io("create", &folder))?;
@@ -372,59 +372,7 @@ async fn authorize(
     Ok(next.run(request).await)
 }
 
-async fn check_git(cancel: &CancellationToken) -> Result<(), EmbeddedGithubError> {
-    let output = process::Command::new("git")
-        .arg("--version")
-        .run(cancel)
-        .await
-        .map_err(|source| EmbeddedGithubError::Git {
-            operation: "find git".to_owned(),
-            source,
-        })?;
-    let text = output.stdout_text();
-    if is_new_enough(&text) {
-        Ok(())
-    } else {
-        Err(EmbeddedGithubError::GitTooOld {
-            found: text.trim().trim_start_matches("git version ").to_owned(),
-        })
-    }
-}
-
-/// `git merge-tree --write-tree` came with 2.38.
-fn is_new_enough(version: &str) -> bool {
-    let mut numbers = version
-        .trim()
-        .trim_start_matches("git version ")
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse::<u32>().unwrap_or(0));
-    let found = (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
-    found >= (2, 38)
-}
-
 fn io(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedGithubError {
     let operation = format!("{verb} {}", path.display());
     |source| EmbeddedGithubError::Io { operation, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn git_versions() {
-        for good in [
-            "git version 2.38.0",
-            "git version 2.47.3 (Apple Git-1)",
-            "git version 3.0",
-        ] {
-            assert!(is_new_enough(good), "{good}");
-        }
-        for old in ["git version 2.37.9", "git version 1.99", "what?", ""] {
-            assert!(!is_new_enough(old), "{old}");
-        }
-    }
 }

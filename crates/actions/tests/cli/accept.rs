@@ -1,0 +1,81 @@
+use super::bench::{Bench, json_file};
+use super::project::{self, digest, entry, file_of};
+use super::services::with_registry;
+
+#[tokio::test]
+async fn every_pending_pin_is_named() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let ran = bench.pipeline("accept").go().await.ended(13).one_error();
+    ran.says(&["text/upper@1", "text/lower@1", "hint: merge the open pin pull request"]);
+
+    // Others do not matter to who asks for one.
+    let pinned = format!("ghcr.io/acme/models/text-upper@{}", digest('1'));
+    bench.write(&file_of("upper"), entry("upper", &pinned));
+    let ran = bench.pipeline("accept --processors text/upper").go().await;
+    ran.ok();
+}
+
+#[tokio::test]
+async fn what_is_not_configured_is_told_with_what_to_add() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    for name in ["upper", "lower"] {
+        let image = format!("ghcr.io/acme/models/text-{name}@{}", digest('1'));
+        bench.write(&file_of(name), entry(name, &image));
+    }
+    let report = bench.path("acceptance.json");
+    let ran = bench.pipeline("accept --json").arg(&report).go().await.ok();
+    for said in [
+        "stack: not configured: ",
+        "compose",
+        "suite: not configured: ",
+        "test-acceptance",
+    ] {
+        assert!(ran.stdout.contains(said), "no `{said}` in {}", ran.stdout);
+    }
+    let report = json_file(&report);
+    assert_eq!((&report["schema"], &report["verdict"]), (&1.into(), &"not-configured".into()));
+
+    bench.write("pipeline.yml", "acceptance: {directory: nowhere}\n");
+    let ran = bench.pipeline("accept").go().await.ended(2).one_error();
+    ran.says(&["nowhere", "acceptance.directory"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suite_decides() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        std::fs::remove_file(bench.repo().join(file_of("lower"))).unwrap();
+        let build = bench.path("build.json");
+        let words = format!("build --registry {host} --image-prefix ghcr.io/a/b --json");
+        bench.pipeline(&words).arg(&build).go().await.ok();
+        bench.pipeline("pin --from").arg(&build).go().await.ok();
+
+        let report = bench.path("acceptance.json");
+        let accept = || {
+            let run = bench.pipeline("accept --json").arg(&report);
+            run.env("GITHUB_TOKEN", "ghs_not_for_suites")
+        };
+        bench.write(
+            "code/Makefile",
+            "test-acceptance:\n\t@test $$ADAPTER-$$MODE = local-smoke\n\
+             \t@test -z \"$$GITHUB_TOKEN\"\n\t@grep -q text/upper@1 $$PIPELINE_IMAGES\n",
+        );
+        let ran = accept().go().await.ok();
+        assert!(ran.stdout.contains("suite: `make test-acceptance` passed"), "{}", ran.stdout);
+        assert_eq!(json_file(&report)["verdict"], "passed");
+
+        bench.write(
+            "code/Makefile",
+            "test-acceptance:\n\t@echo budget exceeded; exit 1\n",
+        );
+        let ran = accept().go().await.ended(13).one_error();
+        ran.says(&["make test-acceptance", "exit code 2", "budget exceeded"]);
+        // What is known of the failure is in the report.
+        let failed = json_file(&report);
+        assert_eq!((&failed["verdict"], &failed["suite"]["exit"]), (&"failed".into(), &2.into()));
+    })
+    .await;
+}

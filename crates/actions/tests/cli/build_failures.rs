@@ -1,0 +1,130 @@
+use std::os::unix::fs::PermissionsExt;
+
+use axum::http::StatusCode;
+use tokio::net::TcpListener;
+
+use super::bench::{Bench, json_file};
+use super::project::{self, content, dockerfile_of, file_of};
+use super::services::with_registry;
+
+fn build(host: &str) -> String {
+    format!("build --registry {host} --image-prefix ghcr.io/acme/models")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dockerfile_that_fails_is_named_with_its_line() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let broken = "FROM scratch\nCOPY bin/busybox /bin/sh\nCOPY unique /unique\n\
+                      RUN [\"/bin/sh\", \"-c\", \"echo ::error::x; echo oh no; exit 3\"]\n";
+        bench.write(&dockerfile_of("upper"), broken);
+        let report = bench.path("build.json");
+        let words = format!("{} --json {}", build(host), report.display());
+        let ran = bench.pipeline(&words).go().await.ended(11).one_error();
+        let place = format!("{}:4", dockerfile_of("upper"));
+        let ran = ran.says(&["text/upper@1", &place, "oh no"]);
+        assert!(!ran.stderr.contains("text/lower@1 (code"), "{}", ran.stderr);
+        // What could be built is in the report all the same.
+        assert_eq!(json_file(&report)["schema"], 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_refuses_ends_the_build() {
+    for (status, word) in [
+        (StatusCode::FORBIDDEN, "403"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "500"),
+    ] {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let before = content(&bench.repo());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let app = axum::Router::new().fallback(async move || status);
+        let server = tokio::spawn(axum::serve(listener, app).into_future());
+        let ran = bench.pipeline(&build(&host)).go().await;
+        server.abort();
+        ran.ended(11).one_error().says(&[&host, word, "hint: "]);
+        assert_eq!(content(&bench.repo()), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_engine_is_named_with_its_cure() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let run = bench.pipeline(&build(host));
+        let ran = run.env("DOCKER_HOST", "unix:///nonexistent.sock").go().await;
+        let ran = ran.ended(2).one_error();
+        ran.says(&["/nonexistent.sock", "hint: ", "DOCKER_HOST"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_old_buildx_is_named_with_its_cure() {
+    with_registry(async |host| {
+        for (script, said) in [
+            ("echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1", "buildx"),
+            ("echo 'github.com/docker/buildx v0.12.1 30feaa1'", "0.12.1"),
+        ] {
+            let bench = Bench::new();
+            project::runbook(&bench);
+            let docker = bench.path("bin/docker");
+            std::fs::create_dir(docker.parent().unwrap()).unwrap();
+            std::fs::write(&docker, format!("#!/bin/sh\n{script}\n")).unwrap();
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&docker, mode).unwrap();
+            let path = format!(
+                "{}:{}",
+                docker.parent().unwrap().display(),
+                std::env::var("PATH").unwrap()
+            );
+            let ran = bench.pipeline(&build(host)).env("PATH", path).go().await;
+            let ran = ran.ended(2).one_error();
+            ran.says(&[said, "hint: install buildx 0.13 or newer"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn broken_input_is_named_with_its_place() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let plan = "plan --registry 127.0.0.1:9 --image-prefix ghcr.io/acme/models";
+
+    let unknown = bench.pipeline(&format!("{plan} --processors text/uper"));
+    let ran = unknown.go().await.ended(2).one_error();
+    ran.says(&["text/uper", "text/upper"]);
+
+    let broken = format!("{}  oci: [\n", project::entry("upper", "sha256:pending"));
+    bench.write(&file_of("upper"), broken);
+    let ran = bench.pipeline(plan).go().await.ended(2).one_error();
+    // The line and the column stand behind the name.
+    let place = format!("{}:", file_of("upper"));
+    let ran = ran.says(&[&place]);
+    let (_, after) = ran.stderr.split_once(&place).unwrap();
+    let numbers: Vec<&str> = after.split(':').take(2).collect();
+    assert!(numbers.iter().all(|text| text.parse::<u32>().is_ok()), "{numbers:?}");
+
+    bench.write(&file_of("upper"), project::entry("upper", "sha256:pending"));
+    bench.write("pipeline.yml", "context: code\nbase-image: {}\n");
+    let ran = bench.pipeline(plan).go().await.ended(2).one_error();
+    ran.says(&["pipeline.yml", "base-image", "line 2", "hint: "]);
+
+    let ran = bench.pipeline("plan --repo missing").go().await.ended(2);
+    ran.one_error().says(&["missing"]);
+}
+
+#[tokio::test]
+async fn a_repository_without_processors_is_told_what_to_add() {
+    let bench = Bench::new();
+    for command in ["plan", "build", "accept", "deploy --env dev"] {
+        let ran = bench.pipeline(command).go().await.ended(2).one_error();
+        ran.says(&["registry", "hint: "]);
+    }
+}
