@@ -282,15 +282,21 @@ pub(super) struct ServeArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Service {
     /// An OCI registry that the Docker engine pushes to and pulls from
+    #[command(
+        after_help = "Examples:\n  pipeline serve registry --port 5000\n  pipeline build --registry 127.0.0.1:5000    # in another terminal"
+    )]
     Registry {
         /// The port on 127.0.0.1 [default: a free one]
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
         port: u16,
     },
     /// A GitHub API over bare git repositories
+    #[command(
+        after_help = "Examples:\n  pipeline serve github --repository acme/models --from .\n\nIt takes any token, and prints what to set for the other commands."
+    )]
     Github {
         /// The port on 127.0.0.1 [default: a free one]
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
         port: u16,
         /// The repository to offer
         #[arg(
@@ -304,9 +310,12 @@ pub(super) enum Service {
         from: PathBuf,
     },
     /// A Modal control plane for the `modal` command and SDK
+    #[command(
+        after_help = "Examples:\n  pipeline serve modal --environments dev,main\n\nIt takes any token, and prints what to set for `modal` and the other commands."
+    )]
     Modal {
         /// The port on 127.0.0.1 [default: a free one]
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
         port: u16,
         /// Environments that exist from the start
         #[arg(long, value_delimiter = ',', default_value = "dev,staging,main")]

@@ -57,6 +57,7 @@ async fn github(
         let hint = error.hint();
         Failure::new(exit(error.is_cancelled()), error).with_hint(hint)
     };
+    let another = || (port != 0).then(|| "choose another port, or 0 for any free one".to_owned());
     let name: github::RepoName = repository.parse()?;
     let options = EmbeddedGithubOptions {
         port,
@@ -64,7 +65,11 @@ async fn github(
     };
     let server = EmbeddedGithub::start(options, cancel)
         .await
-        .map_err(failed)?;
+        .map_err(failed)
+        .map_err(|failure| match failure.hint {
+            None => failure.with_hint(another()),
+            Some(_) => failure,
+        })?;
     server
         .create_repository(&name, "dev", Some(from), cancel)
         .await

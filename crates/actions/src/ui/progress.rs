@@ -131,10 +131,11 @@ impl Progress {
                     _ => "–",
                 };
                 let seconds = elapsed.as_secs_f64();
-                self.line(&format!(
+                let line = format!(
                     "{mark} {:<22} {:>6.1} s  {}",
                     fields.stage, seconds, fields.message
-                ));
+                );
+                self.line(line.trim_end());
             }
             None => self.within(&running, fields),
         }

@@ -21,7 +21,13 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
         bench.write(&dockerfile_of("upper"), broken);
         let report = bench.path("build.json");
         let words = format!("{} --json {}", build(host), report.display());
-        let ran = bench.pipeline(&words).go().await.ended(11).one_error();
+        let run = bench.pipeline(&words).env("GITHUB_ACTIONS", "true");
+        let ran = run.go().await.ended(11).one_error();
+        let commands = |text: &str| {
+            let lines = text.lines().map(str::trim_start);
+            lines.filter(|line| line.starts_with("::")).count()
+        };
+        assert_eq!((commands(&ran.stderr), commands(&ran.stdout)), (0, 1));
         let place = format!("{}:4", dockerfile_of("upper"));
         let ran = ran.says(&["text/upper@1", &place, "oh no"]);
         assert!(!ran.stderr.contains("text/lower@1 (code"), "{}", ran.stderr);
@@ -34,7 +40,7 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_refuses_ends_the_build() {
     for (status, word) in [
-        (StatusCode::FORBIDDEN, "403"),
+        (StatusCode::FORBIDDEN, "denies access"),
         (StatusCode::INTERNAL_SERVER_ERROR, "500"),
     ] {
         let bench = Bench::new();

