@@ -6,7 +6,11 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 if [ -n "${PIPELINE_BIN_DIR:-}" ]; then
-    bin=$PIPELINE_BIN_DIR
+    if [ ! -x "$PIPELINE_BIN_DIR/pipeline" ]; then
+        echo "::error::PIPELINE_BIN_DIR is $PIPELINE_BIN_DIR, and there is no program \`pipeline\` in it."
+        exit 2
+    fi
+    bin=$(cd "$PIPELINE_BIN_DIR" && pwd)
     echo "using the binary in $bin"
 else
     if ! command -v cargo >/dev/null; then

@@ -74,7 +74,7 @@ fn stack(report: &StackReport) -> String {
             let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
             format!("{} healthy after {up_seconds:.1} s", names.join(", "))
         }
-        StackReport::NotConfigured { add } => format!("not configured: {add}"),
+        StackReport::NotConfigured { add } => format!("not configured: add {add}"),
     }
 }
 
@@ -100,6 +100,6 @@ fn suite(report: &SuiteReport) -> String {
                 command.join(" ")
             )
         }
-        SuiteReport::NotConfigured { add } => format!("not configured: {add}"),
+        SuiteReport::NotConfigured { add } => format!("not configured: add {add}"),
     }
 }

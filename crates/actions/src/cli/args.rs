@@ -35,7 +35,7 @@ pub(super) enum Command {
     /// Build and push what must be built; report every digest
     Build(BuildArgs),
     /// Write digests into the registry files, and open the pull request
-    Pin(PinArgs),
+    Pin(Box<PinArgs>),
     /// Prove the pinned images on a compose stack
     Accept(AcceptArgs),
     /// Deploy the pinned digests to a Modal environment, and smoke-test them

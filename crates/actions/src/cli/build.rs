@@ -14,9 +14,8 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     let entries = context.entries()?;
     let images = images()?;
     let options = context.plan_options(&args.factory);
-    let work = async {
-        Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?)
-    };
+    let work =
+        async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, super::plan::end).await?;
     let json = args.json.json.as_deref();
     if args.dry_run {
@@ -37,7 +36,10 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     let report = stage("build", work, |report| {
         let built = report.built.iter();
         let built = built.filter(|one| one.decision == Outcome::Built).count();
-        End::Done(format!("{built} built, {} reused", report.built.len() - built))
+        End::Done(format!(
+            "{built} built, {} reused",
+            report.built.len() - built
+        ))
     })
     .await?;
     write_json(&report, json)?;

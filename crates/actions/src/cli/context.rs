@@ -43,6 +43,11 @@ impl Context {
         })
     }
 
+    /// Whether the caller named some processors.
+    pub(super) fn is_narrowed(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
     /// The processors that the command is about.
     pub(super) fn entries(&self) -> Result<Vec<&Entry>, Failure> {
         Ok(self.registry.select(&self.wanted)?)

@@ -76,12 +76,14 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
     };
     let client = Client::connect(ClientOptions::from_env()?)?;
     let work = async { Ok(modal_deploy::run(&client, &plan, &secrets, &run, cancel).await?) };
-    let report = stage(&format!("deploy {}", args.env), work, |report| {
-        match report.class() {
+    let report = stage(
+        &format!("deploy {}", args.env),
+        work,
+        |report| match report.class() {
             None => End::Done(format!("{} apps", report.apps.len())),
             Some(_) => End::Failed(String::new()),
-        }
-    })
+        },
+    )
     .await?;
     write_json(&report, json)?;
     if !quiet {

@@ -15,6 +15,7 @@ mod serve;
 mod stage;
 mod tree;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,25 +26,17 @@ use args::Cli;
 use args::Command;
 
 use crate::exit::Exit;
+use crate::runner::{Annotation, Level};
 use crate::ui::{Failure, Progress, Style};
 
 /// Reads the arguments, runs the command, shows how it ended, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    let in_workflow = std::env::var_os("GITHUB_ACTIONS").is_some();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // clap shows `--help` and `--version` this way too; those go to standard output.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Input
-            } else {
-                Exit::Done
-            }
-            .into();
-        }
+        Err(error) => return explain(&error, in_workflow).into(),
     };
-    let in_workflow = std::env::var_os("GITHUB_ACTIONS").is_some();
     let progress = Progress::new(Style::choose(cli.verbose), in_workflow);
     let layers = tracing_subscriber::registry().with(progress);
     let shown = tracing::subscriber::set_global_default(layers);
@@ -65,6 +58,26 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// What clap has to say: bad usage, or `--help` and `--version`, which go to standard output.
+fn explain(error: &clap::Error, in_workflow: bool) -> Exit {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Done;
+    }
+    if in_workflow {
+        let text = error.to_string();
+        let first = text.split("\n\n").next().unwrap_or_default();
+        let annotation = Annotation {
+            level: Level::Error,
+            place: None,
+            title: None,
+            message: first.strip_prefix("error: ").unwrap_or(first).to_owned(),
+        };
+        let _ = writeln!(std::io::stdout(), "{annotation}");
+    }
+    Exit::Input
 }
 
 async fn run(cli: Cli) -> Result<Exit, Failure> {

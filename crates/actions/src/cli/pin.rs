@@ -2,7 +2,7 @@ use std::path::Path;
 
 use image_factory::build::BuildReport;
 use image_factory::pin::{self, PinChanges, PinReport, ProposeOptions};
-use registry_model::{PinPlace, SetOutcome, set_file};
+use registry_model::{Entry, PinPlace, SetOutcome, set_file};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +61,16 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
     };
     let context = Context::open(&args.repo)?;
     let report = BuildReport::read(from)?;
-    let changes = pin::changes(&report, &context.registry)?;
+    let mut changes = pin::changes(&report, &context.registry)?;
+    if context.is_narrowed() {
+        let wanted = context.entries()?;
+        changes.changes.retain(|change| {
+            let is_it = |entry: &&Entry| {
+                (&entry.file, &entry.reference) == (&change.file, &change.reference)
+            };
+            wanted.iter().any(is_it)
+        });
+    }
     let json = args.json.json.as_deref();
     let quiet = json == Some(Path::new("-"));
     let mut done = PinReport {

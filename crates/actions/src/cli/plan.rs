@@ -13,9 +13,8 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
     let entries = context.entries()?;
     let options = context.plan_options(&args.factory);
     let images = images()?;
-    let work = async {
-        Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?)
-    };
+    let work =
+        async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, end).await?;
     show(&plan, args.json.json.as_deref())?;
     Ok(Exit::Done)
@@ -24,7 +23,11 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
 pub(super) fn end(plan: &BuildPlan) -> End {
     let items = plan.items.iter();
     let build = items.filter(|item| matches!(item.decision, Decision::Build { .. }));
-    End::Done(format!("{} of {} to build", build.count(), plan.items.len()))
+    End::Done(format!(
+        "{} of {} to build",
+        build.count(),
+        plan.items.len()
+    ))
 }
 
 pub(super) fn show(plan: &BuildPlan, json: Option<&std::path::Path>) -> Result<(), Failure> {

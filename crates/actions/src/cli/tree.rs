@@ -40,7 +40,15 @@ pub(super) async fn of_branch(
         .arg(format!("+{refspec}:refs/remotes/origin/{branch}"))
         .run(cancel)
         .await
-        .map_err(|error| process_failure(error, Exit::Input))?;
+        .map_err(|error| process_failure(error, Exit::Input))
+        .map_err(|failure| {
+            let hint = failure.hint.clone().unwrap_or_else(|| {
+                "give a clone whose `origin` can be read with `git fetch`; in a workflow that is \
+                 what actions/checkout leaves"
+                    .to_owned()
+            });
+            failure.with_hint(Some(hint))
+        })?;
     git()
         .args(["archive", "--format=tar", "-o"])
         .arg(&archive)

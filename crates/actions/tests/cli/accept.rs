@@ -1,4 +1,6 @@
-use super::bench::{Bench, json_file};
+use std::sync::{Arc, Mutex};
+
+use super::bench::{Bench, eventually, interrupt, is_gone, json_file};
 use super::project::{self, digest, entry, file_of};
 use super::services::with_registry;
 
@@ -7,7 +9,11 @@ async fn every_pending_pin_is_named() {
     let bench = Bench::new();
     project::runbook(&bench);
     let ran = bench.pipeline("accept").go().await.ended(13).one_error();
-    ran.says(&["text/upper@1", "text/lower@1", "hint: merge the open pin pull request"]);
+    ran.says(&[
+        "text/upper@1",
+        "text/lower@1",
+        "hint: merge the open pin pull request",
+    ]);
 
     // Others do not matter to who asks for one.
     let pinned = format!("ghcr.io/acme/models/text-upper@{}", digest('1'));
@@ -35,7 +41,10 @@ async fn what_is_not_configured_is_told_with_what_to_add() {
         assert!(ran.stdout.contains(said), "no `{said}` in {}", ran.stdout);
     }
     let report = json_file(&report);
-    assert_eq!((&report["schema"], &report["verdict"]), (&1.into(), &"not-configured".into()));
+    assert_eq!(
+        (&report["schema"], &report["verdict"]),
+        (&1.into(), &"not-configured".into())
+    );
 
     bench.write("pipeline.yml", "acceptance: {directory: nowhere}\n");
     let ran = bench.pipeline("accept").go().await.ended(2).one_error();
@@ -64,8 +73,19 @@ async fn the_suite_decides() {
              \t@test -z \"$$GITHUB_TOKEN\"\n\t@grep -q text/upper@1 $$PIPELINE_IMAGES\n",
         );
         let ran = accept().go().await.ok();
-        assert!(ran.stdout.contains("suite: `make test-acceptance` passed"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("suite: `make test-acceptance` passed"),
+            "{}",
+            ran.stdout
+        );
         assert_eq!(json_file(&report)["verdict"], "passed");
+
+        bench.write(
+            "code/Makefile",
+            "test-acceptance:\n\t@echo hello; echo ::error::x\n",
+        );
+        let ran = accept().arg("--verbose").go().await.ok();
+        ran.says(&["  acceptance: hello\n", "  acceptance: ::error::x\n"]);
 
         bench.write(
             "code/Makefile",
@@ -75,7 +95,36 @@ async fn the_suite_decides() {
         ran.says(&["make test-acceptance", "exit code 2", "budget exceeded"]);
         // What is known of the failure is in the report.
         let failed = json_file(&report);
-        assert_eq!((&failed["verdict"], &failed["suite"]["exit"]), (&"failed".into(), &2.into()));
+        assert_eq!(
+            (&failed["verdict"], &failed["suite"]["exit"]),
+            (&"failed".into(), &2.into())
+        );
+
+        // Ctrl-C ends the suite with everything that it started.
+        bench.write(
+            "code/Makefile",
+            "test-acceptance:\n\t@sleep 300 & echo $$! >../child; wait\n",
+        );
+        let run = bench.pipeline_in_shell("accept");
+        let pid = Arc::<Mutex<Option<String>>>::default();
+        let seen = Arc::clone(&pid);
+        let ended = tokio::spawn(run.go_on(move |_, line| {
+            seen.lock().unwrap().get_or_insert(line.to_owned());
+        }));
+        let child = bench.repo().join("child");
+        let child = eventually("the suite runs", || {
+            let text = std::fs::read_to_string(&child).ok()?;
+            text.ends_with('\n').then(|| text.trim().to_owned())
+        })
+        .await;
+        let pid = pid.lock().unwrap().clone().unwrap();
+        interrupt(&pid).await;
+        let ran = ended.await.unwrap().ended(130);
+        ran.says(&["interrupted: "]);
+        eventually("the child of the suite ends", || {
+            is_gone(&child).then_some(())
+        })
+        .await;
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use process::{Command, ProcessError, Stream};
 use serde_json::Value;
@@ -178,6 +178,32 @@ impl Run {
     }
 }
 
+/// Interrupts the program of this number, as Ctrl-C does.
+pub(crate) async fn interrupt(pid: &str) {
+    let kill = Command::new("kill").args(["-INT", pid]);
+    kill.run(&CancellationToken::new()).await.unwrap();
+}
+
+/// Whether no program has this number, or only its exit code is left of it.
+pub(crate) fn is_gone(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    !status
+        .lines()
+        .any(|line| line.starts_with("State:") && !line.contains("zombie"))
+}
+
+/// Waits until `probe` finds something, 60 s at most.
+pub(crate) async fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < limit, "not within 60 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The names of what is in a folder.
 pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
@@ -237,11 +263,7 @@ impl Ran {
             .lines()
             .filter(|line| line.starts_with("error: "));
         assert_eq!(errors.count(), 1, "{}", self.told());
-        assert!(
-            self.stderr.contains("error: failed to "),
-            "{}",
-            self.told()
-        );
+        assert!(self.stderr.contains("error: failed to "), "{}", self.told());
         self
     }
 

@@ -1,9 +1,12 @@
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use tokio::net::TcpListener;
 
-use super::bench::{Bench, json_file};
+use super::bench::{Bench, eventually, interrupt, json_file};
 use super::project::{self, content, dockerfile_of, file_of};
 use super::services::with_registry;
 
@@ -38,6 +41,42 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_build_can_be_interrupted() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let before = content(&bench.repo());
+        let slow = "FROM scratch\nCOPY bin/busybox /bin/busybox\nCOPY unique /unique\n\
+                    RUN [\"/bin/busybox\", \"sleep\", \"120\"]\n";
+        bench.write(&dockerfile_of("upper"), slow);
+        let pid = Arc::<Mutex<Option<String>>>::default();
+        let sleeping = Arc::new(AtomicBool::new(false));
+        let (seen, slept) = (Arc::clone(&pid), Arc::clone(&sleeping));
+        let run = bench.pipeline_in_shell(&format!("{} --verbose", build(host)));
+        let ended = tokio::spawn(run.go_on(move |_, line| {
+            seen.lock().unwrap().get_or_insert(line.to_owned());
+            slept.fetch_or(line.contains("sleep"), Ordering::Relaxed);
+        }));
+        eventually("it builds", || {
+            assert!(!ended.is_finished(), "it ended by itself");
+            sleeping.load(Ordering::Relaxed).then_some(())
+        })
+        .await;
+        let started = Instant::now();
+        let pid = pid.lock().unwrap().clone().unwrap();
+        interrupt(&pid).await;
+        ended.await.unwrap().ended(130).says(&["interrupted: "]);
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it waited for the build"
+        );
+        bench.write(&dockerfile_of("upper"), project::dockerfile("upper"));
+        assert_eq!(content(&bench.repo()), before);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_refuses_ends_the_build() {
     for (status, word) in [
         (StatusCode::FORBIDDEN, "denies access"),
@@ -63,7 +102,10 @@ async fn a_missing_engine_is_named_with_its_cure() {
         let bench = Bench::new();
         project::runbook(&bench);
         let run = bench.pipeline(&build(host));
-        let ran = run.env("DOCKER_HOST", "unix:///nonexistent.sock").go().await;
+        let ran = run
+            .env("DOCKER_HOST", "unix:///nonexistent.sock")
+            .go()
+            .await;
         let ran = ran.ended(2).one_error();
         ran.says(&["/nonexistent.sock", "hint: ", "DOCKER_HOST"]);
     })
@@ -74,7 +116,10 @@ async fn a_missing_engine_is_named_with_its_cure() {
 async fn a_missing_or_old_buildx_is_named_with_its_cure() {
     with_registry(async |host| {
         for (script, said) in [
-            ("echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1", "buildx"),
+            (
+                "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1",
+                "buildx",
+            ),
             ("echo 'github.com/docker/buildx v0.12.1 30feaa1'", "0.12.1"),
         ] {
             let bench = Bench::new();
@@ -115,7 +160,10 @@ async fn broken_input_is_named_with_its_place() {
     let ran = ran.says(&[&place]);
     let (_, after) = ran.stderr.split_once(&place).unwrap();
     let numbers: Vec<&str> = after.split(':').take(2).collect();
-    assert!(numbers.iter().all(|text| text.parse::<u32>().is_ok()), "{numbers:?}");
+    assert!(
+        numbers.iter().all(|text| text.parse::<u32>().is_ok()),
+        "{numbers:?}"
+    );
 
     bench.write(&file_of("upper"), project::entry("upper", "sha256:pending"));
     bench.write("pipeline.yml", "context: code\nbase-image: {}\n");

@@ -43,7 +43,11 @@ impl World {
         let world = Self::new().await;
         for name in ["text_summarize", "image_palette"] {
             let image = format!("registry.invalid/acme/{name}@{}", digest('1'));
-            world.replace(&format!("{REGISTRY_FILES}/{name}.yaml"), "sha256:pending", &image);
+            world.replace(
+                &format!("{REGISTRY_FILES}/{name}.yaml"),
+                "sha256:pending",
+                &image,
+            );
         }
         world
     }
@@ -103,7 +107,9 @@ async fn missing_secrets_are_all_named_before_anything_is_written() {
     assert!(!world.has_app("text-summarize-v1"));
 
     // An empty value is what a secret that is not set looks like in a workflow.
-    let run = world.with_secrets("--env dev").env("REPLICATE_API_TOKEN", "");
+    let run = world
+        .with_secrets("--env dev")
+        .env("REPLICATE_API_TOKEN", "");
     let ran = discreet(run.go().await).ended(14).one_error();
     assert!(!ran.stderr.contains("OPENAI_API_KEY"), "{}", ran.stderr);
     world.stop().await;
@@ -114,11 +120,17 @@ async fn what_cannot_be_deployed_is_told_with_its_cure() {
     let world = World::new().await;
     let ran = world.with_secrets("--env dev").go().await;
     let ran = discreet(ran).ended(2).one_error();
-    ran.says(&["text/summarize@1", "image/palette@1", "hint: merge the open pin"]);
+    ran.says(&[
+        "text/summarize@1",
+        "image/palette@1",
+        "hint: merge the open pin",
+    ]);
     world.stop().await;
 
     let world = World::pinned().await;
-    let ran = world.with_secrets("--env staging").env("OPENAI_API_KEY", SECRET);
+    let ran = world
+        .with_secrets("--env staging")
+        .env("OPENAI_API_KEY", SECRET);
     let ran = discreet(ran.go().await).ended(14).one_error();
     ran.says(&["`staging`", "`dev`", "--create-environment"]);
 
@@ -128,13 +140,19 @@ async fn what_cannot_be_deployed_is_told_with_its_cure() {
     assert_eq!(world.report()["apps"][1]["app"], "text-summarize-v1");
     assert!(!world.has_app("text-summarize-v1"));
 
-    let run = world.with_secrets("--env dev").env("MODAL_TOKEN_SECRET", "");
+    let run = world
+        .with_secrets("--env dev")
+        .env("MODAL_TOKEN_SECRET", "");
     let ran = discreet(run.go().await).ended(2).one_error();
     ran.says(&["MODAL_TOKEN_SECRET"]);
-    let run = world.with_secrets("--env dev").env("MODAL_SERVER_URL", "http://127.0.0.1:9");
+    let run = world
+        .with_secrets("--env dev")
+        .env("MODAL_SERVER_URL", "http://127.0.0.1:9");
     let ran = discreet(run.go().await).ended(14).one_error();
     ran.says(&["127.0.0.1:9", "hint: "]);
-    let run = world.with_secrets("--env dev").env("PIPELINE_MODAL", "/nonexistent/modal");
+    let run = world
+        .with_secrets("--env dev")
+        .env("PIPELINE_MODAL", "/nonexistent/modal");
     let ran = discreet(run.go().await).one_error();
     ran.says(&["/nonexistent/modal", "pip install modal"]);
     world.stop().await;
@@ -143,9 +161,10 @@ async fn what_cannot_be_deployed_is_told_with_its_cure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_raises_fails_the_deploy() {
     let world = World::pinned().await;
-    let module = "import os\nraise RuntimeError('cannot use ' + os.environ['OPENAI_API_KEY_DEV'])\n";
+    let module =
+        "import os\nraise RuntimeError('cannot use ' + os.environ['OPENAI_API_KEY_DEV'])\n";
     world.bench.write("code/modal_app.py", module);
-    let run = world.with_secrets("--env dev --processors text/summarize");
+    let run = world.with_secrets("--env dev --processors text/summarize --verbose");
     let ran = discreet(run.go().await).ended(14).one_error();
     let ran = ran.says(&["text/summarize@1", "RuntimeError: cannot use ***"]);
     assert!(ran.stdout.contains("failed"), "{}", ran.stdout);
@@ -164,7 +183,13 @@ async fn what_is_deployed_is_smoked() {
         let build = world.bench.path("build.json");
         let words = format!("build --registry {host} --processors text/summarize --json");
         world.bench.pipeline(&words).arg(&build).go().await.ok();
-        world.bench.pipeline("pin --from").arg(&build).go().await.ok();
+        world
+            .bench
+            .pipeline("pin --from")
+            .arg(&build)
+            .go()
+            .await
+            .ok();
         let image = json_file(&build)["built"][0]["image"].clone();
         let deploy = || world.with_secrets("--env dev --processors text/summarize");
 
@@ -176,7 +201,9 @@ async fn what_is_deployed_is_smoked() {
         let app = &report["apps"][0];
         assert_eq!((&app["image"], &app["version"]), (&image, &1.into()));
         assert_eq!(app["smoke"]["verdict"], "passed");
-        let live = world.modal.deployed(&"dev".parse().unwrap(), "text-summarize-v1");
+        let live = world
+            .modal
+            .deployed(&"dev".parse().unwrap(), "text-summarize-v1");
         let live = live.unwrap();
         assert_eq!(Value::from(live.from_image), image);
         assert_eq!(live.secrets, ["OPENAI_API_KEY"]);

@@ -45,13 +45,20 @@ async fn a_plain_repository_is_planned_built_and_pinned() {
         let built = bench.pipeline(&build).go().await.ok();
         // One line a stage, and a table.
         assert!(built.stderr.contains("✓ build "), "{}", built.stderr);
-        assert!(built.stdout.contains("text/upper@1  built in "), "{}", built.stdout);
+        assert!(
+            built.stdout.contains("text/upper@1  built in "),
+            "{}",
+            built.stdout
+        );
         assert_eq!(content(&bench.repo()), before, "a build changes no file");
         let first = json_file(&report);
         assert_eq!(first["schema"], 1);
         assert_eq!(decisions(&first), ["built", "built"]);
         for image in images(&first) {
-            assert!(image.starts_with(&format!("{host}/acme/models/text-")), "{image}");
+            assert!(
+                image.starts_with(&format!("{host}/acme/models/text-")),
+                "{image}"
+            );
             assert!(is_in_registry(&image).await, "{image}");
         }
 
@@ -75,7 +82,9 @@ async fn a_plain_repository_is_planned_built_and_pinned() {
                 let image = ["lower", "upper"]
                     .iter()
                     .position(|processor| name == file_of(processor));
-                let Some(at) = image else { return (name, bytes) };
+                let Some(at) = image else {
+                    return (name, bytes);
+                };
                 let text = String::from_utf8(bytes).unwrap();
                 let text = text.replace("sha256:pending", &images(&first)[at]);
                 (name, text.into_bytes())
@@ -111,7 +120,10 @@ async fn the_tools_layout_is_pinned_by_platform() {
         let first = json_file(&report);
         assert_eq!(decisions(&first), ["built"]);
         let image = images(&first).remove(0);
-        assert!(image.starts_with(&format!("{host}/acme/models/text-upper@")), "{image}");
+        assert!(
+            image.starts_with(&format!("{host}/acme/models/text-upper@")),
+            "{image}"
+        );
 
         let pin = bench.pipeline("pin").arg("--from").arg(&report);
         pin.go().await.ok();

@@ -21,12 +21,7 @@ async fn every_command_explains_itself() {
     let bench = Bench::new();
     let mut all = String::new();
     for command in COMMANDS {
-        let help = bench
-            .pipeline(command)
-            .arg("--help")
-            .go()
-            .await
-            .ok();
+        let help = bench.pipeline(command).arg("--help").go().await.ok();
         assert_eq!(help.stderr, "");
         assert!(help.stdout.contains("Examples:\n"), "{}", help.stdout);
         all.push_str(&format!("$ pipeline {command} --help\n{}\n", help.stdout));

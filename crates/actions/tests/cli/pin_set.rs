@@ -75,7 +75,11 @@ async fn what_cannot_be_pinned_safely_is_left_alone() {
 async fn an_image_needs_a_digest() {
     let bench = Bench::new();
     bench.write("a.yaml", "ref: a/b@1\n");
-    for bad in ["ghcr.io/acme/upper:latest", "sha256:1", "ghcr.io/acme/x@sha256:xyz"] {
+    for bad in [
+        "ghcr.io/acme/upper:latest",
+        "sha256:1",
+        "ghcr.io/acme/x@sha256:xyz",
+    ] {
         let ran = bench.pipeline("pin set a.yaml").arg(bad).go().await;
         let ran = ran.ended(2).says(&[bad]);
         assert_eq!(ran.stdout, "");
@@ -86,10 +90,15 @@ async fn an_image_needs_a_digest() {
 #[tokio::test]
 async fn json_on_standard_output_is_nothing_else() {
     let bench = Bench::new();
-    bench.write("a.yaml", "ref: text/upper@1\nimage:\n  oci: sha256:pending\n");
+    bench.write(
+        "a.yaml",
+        "ref: text/upper@1\nimage:\n  oci: sha256:pending\n",
+    );
     let words = format!("pin set a.yaml {} --json -", image('1'));
     // What a runner sets must not get in the way of a command that wants none of it.
-    let run = bench.pipeline(&words).env("GITHUB_REPOSITORY", "acme/models");
+    let run = bench
+        .pipeline(&words)
+        .env("GITHUB_REPOSITORY", "acme/models");
     let ran = run.env("GITHUB_RUN_ID", "7").go().await.ok();
     let expected = serde_json::json!({
         "schema": 1, "file": "a.yaml", "image": image('1'), "written": true

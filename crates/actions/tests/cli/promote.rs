@@ -35,25 +35,42 @@ async fn pins_move_once_and_as_they_are() {
     pin_on_dev(&bench).await;
     // What is not committed is nobody's business.
     bench.write("code/draft", "mine");
-    let before = (content(&bench.repo()), git(&bench.repo(), &["status", "--short"]).await);
+    let before = (
+        content(&bench.repo()),
+        git(&bench.repo(), &["status", "--short"]).await,
+    );
     let branches = forge.branches().await;
 
     let words = "--from dev --to staging --json";
     let report = bench.path("promote.json");
     let dry = promote(&bench, &forge, words).arg(&report).arg("--dry-run");
     let dry = dry.go().await.ok();
-    assert!(dry.stdout.contains("text/upper@1  new 1111"), "{}", dry.stdout);
-    assert_eq!((forge.branches().await, forge.open().await.len()), (branches, 0));
+    assert!(
+        dry.stdout.contains("text/upper@1  new 1111"),
+        "{}",
+        dry.stdout
+    );
+    assert_eq!(
+        (forge.branches().await, forge.open().await.len()),
+        (branches, 0)
+    );
 
     let ran = promote(&bench, &forge, words).arg(&report).go().await.ok();
     let ran = ran.hides(TOKEN);
-    assert!(ran.stdout.contains("pull request #1 merged as "), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("pull request #1 merged as "),
+        "{}",
+        ran.stdout
+    );
     let merged = json_file(&report);
     assert_eq!(merged["schema"], 1);
     assert_eq!(merged["pull-request"]["number"], 1);
     let staging = forge.git_dir();
     assert_eq!(git(&staging, &["diff", "dev", "staging"]).await, "");
-    let after = (content(&bench.repo()), git(&bench.repo(), &["status", "--short"]).await);
+    let after = (
+        content(&bench.repo()),
+        git(&bench.repo(), &["status", "--short"]).await,
+    );
     assert_eq!(after, before);
 
     let branches = forge.branches().await;
@@ -75,8 +92,19 @@ async fn what_breaks_a_rule_is_not_promoted() {
     ran.says(&["its own target"]);
     let ran = run("--from staging --to main").await.ended(2).one_error();
     ran.says(&["branch `main`", "hint: "]);
+    git(
+        &bench.repo(),
+        &["remote", "set-url", "origin", "/nonexistent"],
+    )
+    .await;
+    let ran = run("--from dev --to staging").await.ended(2).one_error();
+    ran.says(&["/nonexistent", "hint: "]);
     let run = promote(&bench, &forge, "--from dev --to staging").env("GITHUB_TOKEN", "ghs_wrong_1");
     let ran = run.go().await.ended(12).one_error();
-    ran.says(&["Bad credentials", "hint: "]).hides("ghs_wrong_1");
-    assert_eq!((forge.branches().await, forge.open().await.len()), (branches, 0));
+    ran.says(&["Bad credentials", "hint: "])
+        .hides("ghs_wrong_1");
+    assert_eq!(
+        (forge.branches().await, forge.open().await.len()),
+        (branches, 0)
+    );
 }

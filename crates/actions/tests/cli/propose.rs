@@ -48,16 +48,29 @@ async fn one_pull_request_pins_everything_once() {
     let branches = forge.branches().await;
     let dry = propose("7").arg("--dry-run").go().await.ok();
     assert!(dry.stdout.contains("text/upper@1"), "{}", dry.stdout);
-    assert_eq!((forge.branches().await, forge.open().await.len()), (branches, 0));
+    assert_eq!(
+        (forge.branches().await, forge.open().await.len()),
+        (branches, 0)
+    );
 
     let ran = propose("7").go().await.ok().hides(TOKEN);
     assert!(ran.stdout.contains("pull request #1: "), "{}", ran.stdout);
-    assert_eq!(content(&bench.repo()), before, "the files here are left alone");
+    assert_eq!(
+        content(&bench.repo()),
+        before,
+        "the files here are left alone"
+    );
     let open = forge.open().await;
     assert_eq!(open.len(), 1);
-    assert_eq!((open[0].head.as_str(), open[0].base.as_str()), ("bot/pin-7", "dev"));
+    assert_eq!(
+        (open[0].head.as_str(), open[0].base.as_str()),
+        ("bot/pin-7", "dev")
+    );
     let report = json_file(&bench.path("pin.json"));
-    assert_eq!((&report["schema"], &report["pull-request"]["number"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&report["schema"], &report["pull-request"]["number"]),
+        (&1.into(), &1.into())
+    );
     let changed = git(&forge.git_dir(), &["diff", "--numstat", "dev", "bot/pin-7"]).await;
     let expected = ["lower", "upper"].map(|name| format!("1\t1\t{}", file_of(name)));
     assert_eq!(changed, expected.join("\n"));
@@ -70,21 +83,55 @@ async fn one_pull_request_pins_everything_once() {
     // A run that is repeated takes up what its first attempt left.
     let branches = forge.branches().await;
     propose("7").go().await.ok();
-    assert_eq!((forge.branches().await, forge.open().await.len()), (branches, 1));
+    assert_eq!(
+        (forge.branches().await, forge.open().await.len()),
+        (branches, 1)
+    );
 
     forge
         .repo()
         .merge_pull_request(1, MergeMethod::Merge, &open[0].head_sha)
         .await
         .unwrap();
-    git(&bench.repo(), &["pull", "--quiet", &forge.git_dir().to_string_lossy(), "dev"]).await;
+    git(
+        &bench.repo(),
+        &["pull", "--quiet", &forge.git_dir().to_string_lossy(), "dev"],
+    )
+    .await;
     let merged = content(&bench.repo());
     let branches = forge.branches().await;
     let ran = propose("8").go().await.ok();
     assert_eq!(ran.stdout, "every pin is as it should be\n");
-    assert_eq!((forge.branches().await, forge.open().await.len()), (branches, 0));
-    bench.pipeline(&format!("pin --from {from}")).go().await.ok();
+    assert_eq!(
+        (forge.branches().await, forge.open().await.len()),
+        (branches, 0)
+    );
+    bench
+        .pipeline(&format!("pin --from {from}"))
+        .go()
+        .await
+        .ok();
     assert_eq!(content(&bench.repo()), merged);
+}
+
+#[tokio::test]
+async fn only_what_is_asked_for_is_pinned() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let from = build_report(&bench);
+    let lower = bench.read(&file_of("lower"));
+    let words = format!("pin --from {from} --processors text/upper --json -");
+    let report = bench.pipeline(&words).go().await.ok().json();
+    assert_eq!(
+        report["changes"]["changes"].as_array().unwrap().len(),
+        1,
+        "{report}"
+    );
+    assert_eq!(
+        bench.read(&file_of("upper")),
+        project::entry("upper", &image("upper", '2'))
+    );
+    assert_eq!(bench.read(&file_of("lower")), lower);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,4 @@
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use github::RepoOptions;
 use process::{Command, Stream};
@@ -7,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, Ran};
+use super::bench::{Bench, Ran, eventually, interrupt};
 use super::project;
 
 /// `pipeline serve …`, running.
@@ -28,12 +27,11 @@ impl Serving {
             }
         }));
         let serving = Self { lines, ended };
-        let limit = Instant::now() + Duration::from_secs(30);
-        while serving.line(2).is_none() {
-            let early = serving.ended.is_finished() || Instant::now() > limit;
-            assert!(!early, "it does not serve: {:?}", serving.lines.lock().unwrap());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("it serves", || {
+            assert!(!serving.ended.is_finished(), "it ended by itself");
+            serving.line(2)
+        })
+        .await;
         serving
     }
 
@@ -49,9 +47,7 @@ impl Serving {
 
     async fn interrupt(self) {
         // The shell says its number and then becomes the program.
-        let pid = self.line(0).unwrap();
-        let kill = Command::new("kill").args(["-INT", &pid]);
-        kill.run(&CancellationToken::new()).await.unwrap();
+        interrupt(&self.line(0).unwrap()).await;
         let ran = self.ended.await.unwrap().ok();
         assert_eq!(ran.stderr, "");
     }
@@ -86,7 +82,10 @@ async fn github_serves_the_repository_here() {
     let found = github::Repo::new(options).unwrap().branch_head("dev").await;
     assert_eq!(found.unwrap().unwrap().as_str(), head);
     serving.interrupt().await;
-    assert_eq!(project::git(&bench.repo(), &["status", "--short"]).await, "");
+    assert_eq!(
+        project::git(&bench.repo(), &["status", "--short"]).await,
+        ""
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +104,10 @@ async fn modal_serves_the_modal_program() {
     let listed = listed
         .expect("pip install modal==1.6.4, and put `modal` on PATH or into PIPELINE_MODAL")
         .stdout_text();
-    assert!(listed.contains("\"dev\"") && listed.contains("\"main\""), "{listed}");
+    assert!(
+        listed.contains("\"dev\"") && listed.contains("\"main\""),
+        "{listed}"
+    );
     serving.interrupt().await;
 }
 
@@ -121,10 +123,14 @@ async fn what_cannot_be_served_is_told_with_its_cure() {
         let ran = bench.pipeline(&words).go().await.ended(2).one_error();
         ran.says(&[&port.to_string(), "hint: "]);
     }
-    let run = bench.pipeline("serve registry").env("PATH", bench.path("home"));
+    let run = bench
+        .pipeline("serve registry")
+        .env("PATH", bench.path("home"));
     let ran = run.go().await.ended(2).one_error();
     ran.says(&["hint: ", "docker-registry"]);
-    let run = bench.pipeline("serve github --from").arg(bench.path("home"));
+    let run = bench
+        .pipeline("serve github --from")
+        .arg(bench.path("home"));
     run.go().await.ended(2).one_error();
     let run = bench.pipeline("serve github --repository acme");
     run.go().await.ended(2).one_error();

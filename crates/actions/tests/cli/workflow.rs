@@ -37,15 +37,28 @@ async fn an_error_is_one_annotation_and_never_another_command() {
         &file_of("upper"),
         "ref: \"100%\\n::stop-commands::x\\n##[error]y\"\nimage: {oci: sha256:pending}\n",
     );
-    let ran = in_workflow(&bench, "accept").go().await.ended(2).one_error();
+    let ran = in_workflow(&bench, "accept")
+        .go()
+        .await
+        .ended(2)
+        .one_error();
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(lines.len(), 1, "{}", ran.stdout);
-    assert!(lines[0].starts_with("::error::failed to "), "{}", ran.stdout);
+    assert!(
+        lines[0].starts_with("::error::failed to "),
+        "{}",
+        ran.stdout
+    );
     assert!(lines[0].contains("%0A"), "{}", ran.stdout);
     for line in ran.stderr.lines() {
         let command = line.trim_start().starts_with("::") || line.contains("##[");
         assert!(!command, "{}", ran.stderr);
     }
+    let ran = in_workflow(&bench, "accept --unknown").go().await.ended(2);
+    assert_eq!(
+        ran.stdout,
+        "::error::unexpected argument '--unknown' found\n"
+    );
     // A person at a terminal gets no annotations.
     let ran = bench.pipeline("accept").go().await.ended(2);
     assert_eq!(ran.stdout, "");

@@ -3,6 +3,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use super::edit::{Edit, edit};
@@ -10,6 +11,11 @@ use super::error::PinError;
 use super::file::{self, Durable, SetOutcome, Staged};
 use super::sync;
 use crate::{PinPlace, PinnedImage};
+
+/// Fewer renames than this are not worth another thread.
+const RENAMES_A_THREAD: usize = 64;
+/// More threads than this do not rename faster.
+const MAX_THREADS: usize = 16;
 
 /// One pin to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,13 +217,24 @@ fn put_in_place(
         return;
     }
     let mut renamed = Vec::new();
-    for (staged, members) in waiting {
-        match staged.put_in_place() {
+    for (result, members) in rename_all(waiting) {
+        match result {
             Ok(()) => renamed.extend(members),
             Err(error) => fail(&members, &error),
         }
     }
     if let Err(error) = sync::folders(&folders) {
         fail(&renamed, &error);
+    }
+}
+
+/// Renames side by side, in more threads than there are processors: a rename waits for the disk
+/// more than it computes.
+fn rename_all(waiting: Vec<(Staged, Vec<usize>)>) -> Vec<(io::Result<()>, Vec<usize>)> {
+    let threads = waiting.len().div_ceil(RENAMES_A_THREAD).min(MAX_THREADS);
+    let rename = |(staged, members): (Staged, _)| (staged.put_in_place(), members);
+    match ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) if threads > 1 => pool.install(|| waiting.into_par_iter().map(rename).collect()),
+        _ => waiting.into_iter().map(rename).collect(),
     }
 }
