@@ -11,7 +11,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Everything in the engine that a rehearsal could leave.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Engine {
+pub(crate) struct Engine {
     containers: BTreeSet<String>,
     networks: BTreeSet<String>,
     volumes: BTreeSet<String>,
@@ -20,12 +20,12 @@ pub struct Engine {
 
 impl Engine {
     /// Waits for this test's turn, and looks.
-    pub async fn mine() -> (MutexGuard<'static, ()>, Self) {
+    pub(crate) async fn mine() -> (MutexGuard<'static, ()>, Self) {
         let turn = TURN.lock().await;
         (turn, Self::look().await)
     }
 
-    pub async fn look() -> Self {
+    pub(crate) async fn look() -> Self {
         Self {
             containers: list(&["ps", "--all", "--format", "{{.ID}} {{.Image}} {{.Names}}"]).await,
             networks: list(&["network", "ls", "--format", "{{.Name}}"]).await,
@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// Fails when the engine holds anything that it did not hold before.
-    pub async fn assert_as_before(&self) {
+    pub(crate) async fn assert_as_before(&self) {
         let now = Self::look().await;
         let added = |now: &BTreeSet<String>, before: &BTreeSet<String>| -> Vec<String> {
             now.difference(before).cloned().collect()

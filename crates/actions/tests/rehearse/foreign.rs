@@ -10,7 +10,7 @@ use crate::run::{Rehearsal, snapshot};
 
 /// Registry files as a team has them in production: pinned to images on a registry that is not
 /// there, one with comments, one with sorted keys.
-pub fn repository() -> TempDir {
+pub(crate) fn repository() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);

@@ -10,21 +10,21 @@ use tokio_util::sync::CancellationToken;
 
 /// How a rehearsal ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-    pub report: Option<serde_json::Value>,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) report: Option<serde_json::Value>,
 }
 
 /// A rehearsal with folders of its own.
-pub struct Rehearsal {
+pub(crate) struct Rehearsal {
     command: Command,
     folder: TempDir,
 }
 
 impl Rehearsal {
-    pub fn of(repo: &Path) -> Self {
+    pub(crate) fn of(repo: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let temporary = folder.path().join("tmp");
         std::fs::create_dir(&temporary).unwrap();
@@ -46,29 +46,29 @@ impl Rehearsal {
         Self { command, folder }
     }
 
-    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command = self.command.env(name, value);
         self
     }
 
-    pub fn arg(mut self, arg: &str) -> Self {
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.command = self.command.arg(arg);
         self
     }
 
     /// A folder that goes with this value.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn on_line(mut self, call: impl FnMut(&str) + Send + 'static) -> Self {
+    pub(crate) fn on_line(mut self, call: impl FnMut(&str) + Send + 'static) -> Self {
         let mut call = call;
         self.command = self.command.on_line(move |_, line| call(line));
         self
     }
 
     /// Runs it to its end, and checks that its temporary folder is empty then.
-    pub async fn run(self, cancel: &CancellationToken) -> Ended {
+    pub(crate) async fn run(self, cancel: &CancellationToken) -> Ended {
         let ended = match self.command.run(cancel).await {
             Ok(output) => Ended {
                 code: 0,
@@ -103,7 +103,7 @@ impl Rehearsal {
 
 impl Ended {
     /// The report; fails when there is none.
-    pub fn report(&self) -> &serde_json::Value {
+    pub(crate) fn report(&self) -> &serde_json::Value {
         self.report
             .as_ref()
             .unwrap_or_else(|| panic!("no report: {}", self.stderr))
@@ -111,7 +111,7 @@ impl Ended {
 
     /// Checks code and message.
     #[track_caller]
-    pub fn assert_failed(&self, code: i32, says: &[&str]) {
+    pub(crate) fn assert_failed(&self, code: i32, says: &[&str]) {
         assert_eq!(self.code, code, "{}", self.stderr);
         for text in says {
             assert!(
@@ -125,12 +125,12 @@ impl Ended {
 }
 
 /// Where the example repository of this project is.
-pub fn example() -> PathBuf {
+pub(crate) fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/processors")
 }
 
 /// A copy of the example to break.
-pub async fn copy_of_example() -> TempDir {
+pub(crate) async fn copy_of_example() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     Command::new("cp")
         .arg("-r")
@@ -143,14 +143,14 @@ pub async fn copy_of_example() -> TempDir {
 }
 
 /// Replaces text in a file; fails when it is not there.
-pub fn replace(file: &Path, from: &str, to: &str) {
+pub(crate) fn replace(file: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "`{from}` is not in {}", file.display());
     std::fs::write(file, text.replace(from, to)).unwrap();
 }
 
 /// Every file below `folder`, with its bytes, mode and time of change.
-pub fn snapshot(
+pub(crate) fn snapshot(
     folder: &Path,
 ) -> BTreeMap<PathBuf, (Vec<u8>, std::fs::Permissions, std::time::SystemTime)> {
     let mut files = BTreeMap::new();

@@ -50,3 +50,46 @@ pub(super) fn splice(
     }
     Ok(new)
 }
+
+#[cfg(test)]
+mod tests {
+    use saphyr_parser::{Event, ScalarStyle};
+
+    use super::*;
+
+    const TEXT: &str = "ref: a/b@1\nimage:\n  oci: old\nx: y\n";
+
+    /// Splices `text` over the bytes of `part`, where only `old` should become `new`.
+    fn outcome(part: &str, text: &str) -> Result<String, &'static str> {
+        let parsed = Parsed::read(TEXT.as_bytes()).unwrap();
+        let start = TEXT.find(part).unwrap();
+        let old = |(event, _): &(Event<'_>, _)| matches!(event, Event::Scalar(v, ..) if v == "old");
+        let event = parsed.tree.events.iter().position(old).unwrap();
+        let plan = Plan {
+            bytes: start..start + part.len(),
+            text: text.to_owned(),
+            events: event..event + 1,
+            expected: vec![Event::Scalar("new".into(), ScalarStyle::Plain, 0, None)],
+        };
+        match splice(&parsed, &plan, Position::START) {
+            Ok(new) => Ok(String::from_utf8(new).unwrap()),
+            Err(PinError::Unproven { detail, .. }) => Err(detail),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn an_edit_that_does_anything_else_is_not_accepted() {
+        assert_eq!(outcome("old", "new"), Ok(TEXT.replace("old", "new")));
+        let other = Err("the new text says something else beside the pin");
+        assert_eq!(outcome("old", "newer"), other);
+        assert_eq!(outcome("old", "'new'"), other);
+        assert_eq!(outcome("old", "new\nz: 1"), other);
+        assert_eq!(outcome("old\nx: y", "new\nx: z"), other);
+        assert_eq!(outcome("old\nx: y\n", "new\n"), other);
+        assert_eq!(outcome("x: y", "x: new"), other);
+        assert_eq!(outcome("old", "new # "), Ok(TEXT.replace("old", "new # ")));
+        let broken = outcome("old\nx: y\n", "new\nx: y\n}");
+        assert_eq!(broken, Err("the new text is not YAML"));
+    }
+}

@@ -22,12 +22,19 @@ pub(super) async fn run(
     let mut wanted = options.acceptance.clone();
     wanted.root = root.to_path_buf();
     let plan = acceptance::plan(&wanted, &Sources::read(&wanted)?)?;
-    let missing: Vec<&str> = [add(&plan.stack), add(&plan.suite)].into_iter().flatten().collect();
+    let missing: Vec<&str> = [add(&plan.stack), add(&plan.suite)]
+        .into_iter()
+        .flatten()
+        .collect();
     let ran = acceptance::run(&plan, &images, cancel).await?;
     report.acceptance = Some(ran.clone());
     match ran.verdict {
         Verdict::NotConfigured => progress.not_configured(&missing.join("; ")),
-        Verdict::Failed => return Err(RehearseError::NotAccepted { detail: detail(&ran.suite) }),
+        Verdict::Failed => {
+            return Err(RehearseError::NotAccepted {
+                detail: detail(&ran.suite),
+            });
+        }
         Verdict::Passed => {
             let mut parts = Vec::new();
             if let StackReport::Ran { services, .. } = &ran.stack {

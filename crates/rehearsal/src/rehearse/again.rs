@@ -25,10 +25,16 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<Again, RehearseError> {
     let Some(first) = options.environments.first() else {
-        return Err(RehearseError::Loop { detail: "there is no environment".to_owned() });
+        return Err(RehearseError::Loop {
+            detail: "there is no environment".to_owned(),
+        });
     };
     let registry = at(options, scratch, servers, first, cancel).await?;
-    let before = servers.repo.find_open_pull_requests(None, None).await?.len();
+    let before = servers
+        .repo
+        .find_open_pull_requests(None, None)
+        .await?
+        .len();
 
     let since = Instant::now();
     let entries: Vec<_> = registry.entries.iter().collect();
@@ -42,9 +48,17 @@ pub(super) async fn run(
     let pinned = pin::propose(&servers.repo, &changes, &proposing, cancel).await?;
     let seconds = since.elapsed().as_secs_f64();
 
-    let after = servers.repo.find_open_pull_requests(None, None).await?.len();
+    let after = servers
+        .repo
+        .find_open_pull_requests(None, None)
+        .await?
+        .len();
     let again = Again {
-        built: built.built.iter().filter(|one| one.decision == Outcome::Built).count(),
+        built: built
+            .built
+            .iter()
+            .filter(|one| one.decision == Outcome::Built)
+            .count(),
         changed: pinned.changes.changes.len(),
         pull_requests: after.saturating_sub(before),
         seconds,
@@ -57,11 +71,9 @@ pub(super) async fn run(
             ),
         });
     }
-    if let Some(other) = built
-        .built
-        .iter()
-        .find(|one| one.pin_platform.is_none() && made.get(&one.reference) != Some(&one.image.digest))
-    {
+    if let Some(other) = built.built.iter().find(|one| {
+        one.pin_platform.is_none() && made.get(&one.reference) != Some(&one.image.digest)
+    }) {
         return Err(RehearseError::Loop {
             detail: format!("{} is now {}", other.reference, other.image.digest),
         });

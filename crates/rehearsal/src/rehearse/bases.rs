@@ -34,7 +34,10 @@ async fn in_engine(image: &str, cancel: &CancellationToken) -> Result<bool, Rehe
     match looked.run(cancel).await {
         Ok(_) => Ok(true),
         Err(ProcessError::Failed { .. }) => Ok(false),
-        Err(source) => Err(RehearseError::Base { image: image.to_owned(), source }),
+        Err(source) => Err(RehearseError::Base {
+            image: image.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -48,7 +51,10 @@ async fn push(
     let tagged = target.tagged("rehearsal");
     let run = async |args: &[&str]| {
         let done = docker().args(args).run(cancel).await;
-        done.map_err(|source| RehearseError::Base { image: image.to_owned(), source })
+        done.map_err(|source| RehearseError::Base {
+            image: image.to_owned(),
+            source,
+        })
     };
     run(&["image", "tag", image, &tagged]).await?;
     let pushed = run(&["image", "push", "--quiet", &tagged]).await;
@@ -70,9 +76,12 @@ fn repository(image: &str, host: &str) -> Result<Repository, RehearseError> {
         _ => unpinned,
     };
     let path = path.replace(':', "-");
-    format!("{host}/bases/{path}").parse().map_err(|error: registry_model::ImageError| {
-        RehearseError::Setting { what: "base image", problem: error.to_string() }
-    })
+    format!("{host}/bases/{path}")
+        .parse()
+        .map_err(|error: registry_model::ImageError| RehearseError::Setting {
+            what: "base image",
+            problem: error.to_string(),
+        })
 }
 
 fn docker() -> Command {
@@ -86,8 +95,14 @@ mod tests {
     #[test]
     fn names_survive_without_tag_digest_and_port() {
         let at = |image| repository(image, "127.0.0.1:5000").unwrap().to_string();
-        assert_eq!(at("example/python:slim"), "127.0.0.1:5000/bases/example/python");
-        assert_eq!(at("localhost:5001/a/b:1@sha256:00"), "127.0.0.1:5000/bases/localhost-5001/a/b");
+        assert_eq!(
+            at("example/python:slim"),
+            "127.0.0.1:5000/bases/example/python"
+        );
+        assert_eq!(
+            at("localhost:5001/a/b:1@sha256:00"),
+            "127.0.0.1:5000/bases/localhost-5001/a/b"
+        );
         assert!(repository("Upper/case", "127.0.0.1:5000").is_err());
     }
 }

@@ -55,7 +55,9 @@ impl Deployment<'_> {
         progress: &mut Stages<'_>,
         cancel: &CancellationToken,
     ) -> Result<(), RehearseError> {
-        let Some(modal) = &self.servers.modal else { return Ok(()) };
+        let Some(modal) = &self.servers.modal else {
+            return Ok(());
+        };
         let registry = Registry::load(self.root, &self.options.registry)?;
         let platform = Platform::linux_amd64();
         let processors: Vec<Processor> = registry
@@ -65,8 +67,7 @@ impl Deployment<'_> {
             .map(|entry| Processor::from_entry(entry, &platform))
             .collect();
         let values = made_up(&registry)?;
-        let secrets =
-            secrets::plan(&processors, &secrets::shared(), &values, self.environment)?;
+        let secrets = secrets::plan(&processors, &secrets::shared(), &values, self.environment)?;
         let plan = deploy::plan(&processors, &secrets)?;
         let run = RunOptions {
             deploy: deploy_options(self.root, self.app),
@@ -102,7 +103,11 @@ fn judge(report: &DeployReport, environment: &Environment) -> Result<(), Rehears
                 .iter()
                 .filter(|app| app.smoke.verdict == Verdict::Failed)
                 .map(|app| {
-                    format!("{}: {}", app.reference, app.smoke.detail.as_deref().unwrap_or("failed"))
+                    format!(
+                        "{}: {}",
+                        app.reference,
+                        app.smoke.detail.as_deref().unwrap_or("failed")
+                    )
                 })
                 .collect(),
         }),
@@ -114,7 +119,11 @@ fn judge(report: &DeployReport, environment: &Environment) -> Result<(), Rehears
                 .iter()
                 .filter(|app| app.deployed == Deployed::Failed)
                 .map(|app| {
-                    format!("{}: {}", app.reference, app.error.as_deref().unwrap_or("failed"))
+                    format!(
+                        "{}: {}",
+                        app.reference,
+                        app.error.as_deref().unwrap_or("failed")
+                    )
                 })
                 .collect(),
         }),
@@ -140,7 +149,11 @@ pub(super) async fn promote(
             what: "the commit of the scratch copy",
             problem: format!("{error}"),
         })?;
-        standings.push(Standing::of_entries(environment.clone(), commit, &registry.entries));
+        standings.push(Standing::of_entries(
+            environment.clone(),
+            commit,
+            &registry.entries,
+        ));
     }
     let plan = promotion::plan(&standings[1], &standings[0])?;
     let done = promotion::run(&plan, &servers.repo, cancel).await?;

@@ -47,7 +47,7 @@ pub enum RehearseError {
     EmbeddedModal(#[from] modal::ModalError),
     /// Plan, build or pin.
     #[error(transparent)]
-    Factory(#[from] FactoryError),
+    Factory(Box<FactoryError>),
     /// Calls to the GitHub API.
     #[error(transparent)]
     Github(#[from] GithubError),
@@ -56,7 +56,7 @@ pub enum RehearseError {
     Oci(#[from] oci::OciError),
     /// The acceptance stage could not run.
     #[error(transparent)]
-    Acceptance(#[from] AcceptanceError),
+    Acceptance(Box<AcceptanceError>),
     /// The suite ran and did not pass.
     #[error("prove the images: {detail}")]
     NotAccepted {
@@ -119,6 +119,18 @@ pub enum RehearseError {
     /// The caller cancelled.
     #[error("rehearse: interrupted")]
     Cancelled,
+}
+
+impl From<FactoryError> for RehearseError {
+    fn from(error: FactoryError) -> Self {
+        Self::Factory(Box::new(error))
+    }
+}
+
+impl From<AcceptanceError> for RehearseError {
+    fn from(error: AcceptanceError) -> Self {
+        Self::Acceptance(Box::new(error))
+    }
 }
 
 impl RehearseError {

@@ -33,13 +33,22 @@ pub(super) async fn make(
     let planning = plan_options(options, scratch, servers, base_images);
     let planned = plan::plan(&registry, &entries, &servers.images, &planning, cancel).await?;
     let count = planned.to_build().count();
-    progress.done(format!("{count} to build, {} to reuse", planned.items.len() - count));
+    progress.done(format!(
+        "{count} to build, {} to reuse",
+        planned.items.len() - count
+    ));
     report.plan = Some(planned.clone());
 
     progress.start("build");
     let built = build::build(&planned, &servers.images, &BuildOptions::new(root), cancel).await?;
-    let count = built.built.iter().filter(|one| one.decision == Outcome::Built).count();
-    progress.done(format!("{count} built and pushed, each digest confirmed by the registry"));
+    let count = built
+        .built
+        .iter()
+        .filter(|one| one.decision == Outcome::Built)
+        .count();
+    progress.done(format!(
+        "{count} built and pushed, each digest confirmed by the registry"
+    ));
     report.build = Some(built.clone());
 
     progress.start("pin");
@@ -50,7 +59,10 @@ pub(super) async fn make(
     let summary = match &pinned.pull_request {
         Some(request) => {
             let (number, method) = (request.number, MergeMethod::Merge);
-            servers.repo.merge_pull_request(number, method, &request.head_sha).await?;
+            servers
+                .repo
+                .merge_pull_request(number, method, &request.head_sha)
+                .await?;
             servers.repo.delete_branch(&proposing.branch).await?;
             format!(
                 "{} pins changed; pull request #{number} merged into {}",
@@ -93,5 +105,8 @@ pub(super) fn plan_options(
 }
 
 pub(super) fn first_branch(options: &RehearseOptions) -> String {
-    options.environments.first().map_or_else(|| "dev".to_owned(), ToString::to_string)
+    options
+        .environments
+        .first()
+        .map_or_else(|| "dev".to_owned(), ToString::to_string)
 }

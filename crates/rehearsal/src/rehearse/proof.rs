@@ -76,11 +76,15 @@ mod tests {
     use super::*;
 
     fn digest(digit: char) -> Digest {
-        format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap()
+        format!("sha256:{}", digit.to_string().repeat(64))
+            .parse()
+            .unwrap()
     }
 
     fn row() -> ProofRow {
-        let pin: PinnedImage = format!("localhost:5000/a/b@{}", digest('a')).parse().unwrap();
+        let pin: PinnedImage = format!("localhost:5000/a/b@{}", digest('a'))
+            .parse()
+            .unwrap();
         ProofRow {
             reference: "a/b@1".parse().unwrap(),
             environment: "dev".parse().unwrap(),
@@ -97,11 +101,41 @@ mod tests {
         assert_eq!(row().judge(&digest('a')).verdict, Verdict::Proven);
         let cases = [
             (ProofRow { git: None, ..row() }, "no pin"),
-            (ProofRow { registry: None, ..row() }, "does not have it"),
-            (ProofRow { registry: Some(digest('b')), ..row() }, "registry answers bbbb"),
-            (ProofRow { modal: Some("localhost:5000/a/b:latest".into()), ..row() }, "Modal runs"),
-            (ProofRow { smoke: Some(false), ..row() }, "smoke"),
-            (ProofRow { smoke: None, ..row() }, "smoke"),
+            (
+                ProofRow {
+                    registry: None,
+                    ..row()
+                },
+                "does not have it",
+            ),
+            (
+                ProofRow {
+                    registry: Some(digest('b')),
+                    ..row()
+                },
+                "registry answers bbbb",
+            ),
+            (
+                ProofRow {
+                    modal: Some("localhost:5000/a/b:latest".into()),
+                    ..row()
+                },
+                "Modal runs",
+            ),
+            (
+                ProofRow {
+                    smoke: Some(false),
+                    ..row()
+                },
+                "smoke",
+            ),
+            (
+                ProofRow {
+                    smoke: None,
+                    ..row()
+                },
+                "smoke",
+            ),
         ];
         for (row, expected) in cases {
             let Verdict::Differs(text) = row.judge(&digest('a')).verdict else {
@@ -109,12 +143,19 @@ mod tests {
             };
             assert!(text.contains(expected), "{text}");
         }
-        assert!(matches!(row().judge(&digest('c')).verdict, Verdict::Differs(_)));
+        assert!(matches!(
+            row().judge(&digest('c')).verdict,
+            Verdict::Differs(_)
+        ));
     }
 
     #[test]
     fn without_an_app_the_pin_is_what_there_is() {
-        let row = ProofRow { modal: None, smoke: None, ..row() };
+        let row = ProofRow {
+            modal: None,
+            smoke: None,
+            ..row()
+        };
         assert_eq!(row.judge(&digest('a')).verdict, Verdict::Pinned);
     }
 }

@@ -89,9 +89,13 @@ async fn everything(
     let engine = image_factory::build::preflight(cancel).await?;
     let app = environments::find_app(options, root, cancel).await?;
     let servers = servers.insert(Servers::start(options, scratch, app.is_some(), cancel).await?);
-    let base_images =
-        bases::publish(&options.base_images, &servers.registry.host(), &servers.images, cancel)
-            .await?;
+    let base_images = bases::publish(
+        &options.base_images,
+        &servers.registry.host(),
+        &servers.images,
+        cancel,
+    )
+    .await?;
     progress.done(format!(
         "{} processors; Docker engine {}, buildx {}",
         registry.entries.len(),
@@ -99,14 +103,29 @@ async fn everything(
         engine.buildx
     ));
 
-    let made = factory::make(options, scratch, servers, &base_images, report, progress, cancel).await?;
+    let made = factory::make(
+        options,
+        scratch,
+        servers,
+        &base_images,
+        report,
+        progress,
+        cancel,
+    )
+    .await?;
     acceptance_stage::run(options, root, report, progress, cancel).await?;
 
     let mut previous: Option<&Environment> = None;
     for environment in &options.environments {
         if let Some(from) = previous {
             let promoted = environments::promote(
-                options, scratch, servers, from, environment, progress, cancel,
+                options,
+                scratch,
+                servers,
+                from,
+                environment,
+                progress,
+                cancel,
             )
             .await?;
             report.promotions.push(promoted);
@@ -115,7 +134,13 @@ async fn everything(
         progress.start(&name);
         match &app {
             Some(app) => {
-                let deployment = Deployment { options, root, servers, app, environment };
+                let deployment = Deployment {
+                    options,
+                    root,
+                    servers,
+                    app,
+                    environment,
+                };
                 deployment.run(report, progress, cancel).await?;
             }
             None => progress.not_configured(
@@ -137,7 +162,9 @@ async fn everything(
         .proof
         .iter()
         .filter_map(|row| match &row.verdict {
-            Verdict::Differs(why) => Some(format!("{} in {}: {why}", row.reference, row.environment)),
+            Verdict::Differs(why) => {
+                Some(format!("{} in {}: {why}", row.reference, row.environment))
+            }
             Verdict::Proven | Verdict::Pinned => None,
         })
         .collect();
@@ -147,7 +174,11 @@ async fn everything(
     progress.done(format!(
         "{} digests, one and the same in {}",
         made.len(),
-        if app.is_some() { "git, the registry and every environment" } else { "git and the registry" }
+        if app.is_some() {
+            "git, the registry and every environment"
+        } else {
+            "git and the registry"
+        }
     ));
     Ok(())
 }
@@ -166,7 +197,9 @@ async fn prove(
     for environment in &options.environments {
         let registry = at(options, scratch, servers, environment, cancel).await?;
         for entry in registry.entries.iter().filter(|entry| entry.enabled) {
-            let Some(built) = made.get(&entry.reference) else { continue };
+            let Some(built) = made.get(&entry.reference) else {
+                continue;
+            };
             let git = entry.pinned(&platform).cloned();
             let registry = match &git {
                 Some(pin) if servers.images.exists(pin).await? => Some(pin.digest.clone()),
@@ -206,7 +239,9 @@ pub(super) async fn at(
     environment: &Environment,
     cancel: &CancellationToken,
 ) -> Result<Registry, RehearseError> {
-    scratch.sync(&servers.git_dir(), environment.as_str(), cancel).await?;
+    scratch
+        .sync(&servers.git_dir(), environment.as_str(), cancel)
+        .await?;
     Ok(Registry::load(scratch.root(), &options.registry)?)
 }
 
@@ -218,14 +253,24 @@ pub(super) fn random_secret() -> SecretString {
 /// The last part of the path of the repository, as GitHub would take it for a name.
 pub(super) fn repository_name(repository: &Path) -> String {
     let absolute = std::path::absolute(repository).unwrap_or_else(|_| repository.to_path_buf());
-    let last = absolute.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
+    let last = absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().to_ascii_lowercase());
     let name: String = last
         .unwrap_or_default()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
-    let name = name.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
-    if name.is_empty() { "repository".to_owned() } else { name.chars().take(80).collect() }
+    let name = name
+        .split('-')
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("-");
+    if name.is_empty() {
+        "repository".to_owned()
+    } else {
+        name.chars().take(80).collect()
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +279,10 @@ mod tests {
 
     #[test]
     fn folders_make_repository_names() {
-        assert_eq!(repository_name(Path::new("/a/My Processors_2")), "my-processors-2");
+        assert_eq!(
+            repository_name(Path::new("/a/My Processors_2")),
+            "my-processors-2"
+        );
         assert_eq!(repository_name(Path::new("/")), "repository");
     }
 }

@@ -21,13 +21,17 @@ impl Scratch {
         branch: &str,
         cancel: &CancellationToken,
     ) -> Result<Self, RehearseError> {
-        let repo = repo
-            .canonicalize()
-            .map_err(|source| RehearseError::Files { path: repo.to_path_buf(), source })?;
+        let repo = repo.canonicalize().map_err(|source| RehearseError::Files {
+            path: repo.to_path_buf(),
+            source,
+        })?;
         let folder = tempfile::Builder::new()
             .prefix("pipeline-rehearsal-")
             .tempdir()
-            .map_err(|source| RehearseError::Files { path: std::env::temp_dir(), source })?;
+            .map_err(|source| RehearseError::Files {
+                path: std::env::temp_dir(),
+                source,
+            })?;
         let root = folder.path().join("work");
         let files = list(&repo, cancel).await?;
         if files.is_empty() {
@@ -36,11 +40,21 @@ impl Scratch {
         for file in &files {
             copy(&repo, &root, file)?;
         }
-        let scratch = Self { folder: Some(folder), root };
-        scratch.git(&["init", "--quiet", "--initial-branch", branch], cancel).await?;
+        let scratch = Self {
+            folder: Some(folder),
+            root,
+        };
+        scratch
+            .git(&["init", "--quiet", "--initial-branch", branch], cancel)
+            .await?;
         // Forced: a file that is tracked although an ignore rule names it belongs to the copy.
         scratch.git(&["add", "--all", "--force"], cancel).await?;
-        scratch.git(&["commit", "--quiet", "--message", "rehearsal: as found"], cancel).await?;
+        scratch
+            .git(
+                &["commit", "--quiet", "--message", "rehearsal: as found"],
+                cancel,
+            )
+            .await?;
         Ok(scratch)
     }
 
@@ -62,16 +76,33 @@ impl Scratch {
         cancel: &CancellationToken,
     ) -> Result<(), RehearseError> {
         let origin = origin.to_string_lossy();
-        self.git(&["fetch", "--quiet", "--force", &origin, &format!("refs/heads/{branch}")], cancel)
-            .await?;
-        self.git(&["checkout", "--quiet", "--force", "-B", branch, "FETCH_HEAD"], cancel).await?;
+        self.git(
+            &[
+                "fetch",
+                "--quiet",
+                "--force",
+                &origin,
+                &format!("refs/heads/{branch}"),
+            ],
+            cancel,
+        )
+        .await?;
+        self.git(
+            &["checkout", "--quiet", "--force", "-B", branch, "FETCH_HEAD"],
+            cancel,
+        )
+        .await?;
         self.git(&["clean", "--quiet", "-fdx"], cancel).await?;
         Ok(())
     }
 
     /// The commit of the working tree.
     pub(super) async fn head(&self, cancel: &CancellationToken) -> Result<String, RehearseError> {
-        Ok(self.git(&["rev-parse", "HEAD"], cancel).await?.trim().to_owned())
+        Ok(self
+            .git(&["rev-parse", "HEAD"], cancel)
+            .await?
+            .trim()
+            .to_owned())
     }
 
     /// Leaves the folder where it is, and says where.
@@ -94,7 +125,14 @@ fn git(folder: &Path) -> Command {
     let who = "pipeline rehearsal";
     let mail = "rehearsal@pipeline.invalid";
     Command::new("git")
-        .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"])
+        .args([
+            "-c",
+            "safe.directory=*",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "gc.auto=0",
+        ])
         .current_dir(folder)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -110,7 +148,13 @@ fn git(folder: &Path) -> Command {
 
 async fn list(repo: &Path, cancel: &CancellationToken) -> Result<Vec<PathBuf>, RehearseError> {
     let listed = git(repo)
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
         .run(cancel)
         .await;
     match listed {
@@ -165,7 +209,10 @@ fn copy(from: &Path, to: &Path, file: &Path) -> Result<(), RehearseError> {
             Ok(())
         }
     };
-    attempt().map_err(|error| RehearseError::Files { path: source.clone(), source: error })
+    attempt().map_err(|error| RehearseError::Files {
+        path: source.clone(),
+        source: error,
+    })
 }
 
 #[cfg(test)]
@@ -181,8 +228,16 @@ mod tests {
         std::os::unix::fs::symlink("code/a.txt", folder.path().join("link")).unwrap();
         if git_repo {
             let never = CancellationToken::new();
-            git(folder.path()).args(["init", "--quiet"]).run(&never).await.unwrap();
-            git(folder.path()).args(["add", "--all"]).run(&never).await.unwrap();
+            git(folder.path())
+                .args(["init", "--quiet"])
+                .run(&never)
+                .await
+                .unwrap();
+            git(folder.path())
+                .args(["add", "--all"])
+                .run(&never)
+                .await
+                .unwrap();
             std::fs::write(folder.path().join("code/a.txt"), "two").unwrap();
         }
         folder
@@ -202,14 +257,18 @@ mod tests {
         let root = scratch.root().to_path_buf();
         drop(scratch);
         assert!(!root.exists());
-        assert_eq!(std::fs::read(repo.path().join(".git/index")).unwrap(), before);
+        assert_eq!(
+            std::fs::read(repo.path().join(".git/index")).unwrap(),
+            before
+        );
     }
 
     #[tokio::test]
     async fn a_plain_folder_will_do() {
         let repo = original(false).await;
-        let scratch =
-            Scratch::of(repo.path(), "dev", &CancellationToken::new()).await.unwrap();
+        let scratch = Scratch::of(repo.path(), "dev", &CancellationToken::new())
+            .await
+            .unwrap();
         assert!(scratch.root().join("code/a.txt").exists());
     }
 

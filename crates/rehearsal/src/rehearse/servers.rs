@@ -47,7 +47,11 @@ impl Servers {
         let token = random_secret();
         let folder = Some(scratch.beside("github"));
         let github = EmbeddedGithub::start(
-            EmbeddedGithubOptions { folder, port: 0, token: Some(token.clone()) },
+            EmbeddedGithubOptions {
+                folder,
+                port: 0,
+                token: Some(token.clone()),
+            },
             cancel,
         )
         .await?;
@@ -57,8 +61,13 @@ impl Servers {
                 what: "the name of the repository",
                 problem: format!("{error}"),
             })?;
-        let first = options.environments.first().map_or("dev", Environment::as_str);
-        github.create_repository(&name, first, Some(scratch.root()), cancel).await?;
+        let first = options
+            .environments
+            .first()
+            .map_or("dev", Environment::as_str);
+        github
+            .create_repository(&name, first, Some(scratch.root()), cancel)
+            .await?;
         let repo = Repo::new(RepoOptions {
             api_url: github.api_url(),
             token: Some(token),
@@ -74,7 +83,13 @@ impl Servers {
             true => Some(Modal::start(&options.environments, cancel).await?),
             false => None,
         };
-        Ok(Self { registry, images, github, repo, modal })
+        Ok(Self {
+            registry,
+            images,
+            github,
+            repo,
+            modal,
+        })
     }
 
     /// The bare repository behind the API.
@@ -102,7 +117,10 @@ impl Modal {
     ) -> Result<Self, RehearseError> {
         let secret = random_secret();
         let id = "ak-rehearsal";
-        let token = Token { id: id.to_owned(), secret: secret.clone() };
+        let token = Token {
+            id: id.to_owned(),
+            secret: secret.clone(),
+        };
         let server = EmbeddedModal::start(
             ModalOptions {
                 environments: environments.to_vec(),
@@ -115,7 +133,10 @@ impl Modal {
         .await?;
         let options = modal_deploy::ClientOptions::new(id, secret.expose_secret().into())
             .with_server_url(server.url());
-        Ok(Self { client: modal_deploy::Client::connect(options)?, server })
+        Ok(Self {
+            client: modal_deploy::Client::connect(options)?,
+            server,
+        })
     }
 }
 
@@ -128,7 +149,12 @@ async fn forget_images(host: &str) {
     let deep = format!("reference={host}/*/*/*");
     let deeper = format!("reference={host}/*/*/*/*");
     let listed = docker()
-        .args(["image", "ls", "--format", "{{.Repository}} {{.Tag}} {{.ID}}"])
+        .args([
+            "image",
+            "ls",
+            "--format",
+            "{{.Repository}} {{.Tag}} {{.ID}}",
+        ])
         .args(["--filter", &filter, "--filter", &deep, "--filter", &deeper])
         .run(&never)
         .await;
@@ -139,11 +165,19 @@ async fn forget_images(host: &str) {
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let (repository, tag, id) = (words.next()?, words.next()?, words.next()?);
-            Some(if tag == "<none>" { id.to_owned() } else { format!("{repository}:{tag}") })
+            Some(if tag == "<none>" {
+                id.to_owned()
+            } else {
+                format!("{repository}:{tag}")
+            })
         })
         .collect();
     if !names.is_empty() {
-        let removed = docker().args(["image", "rm", "--force"]).args(&names).run(&never).await;
+        let removed = docker()
+            .args(["image", "rm", "--force"])
+            .args(&names)
+            .run(&never)
+            .await;
         if let Err(error) = removed {
             tracing::debug!(%error, "images were left in the engine");
         }

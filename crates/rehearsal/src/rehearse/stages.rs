@@ -10,7 +10,10 @@ pub(super) struct Stages<'a> {
 
 impl<'a> Stages<'a> {
     pub(super) fn new(ended: &'a mut Vec<StageReport>) -> Self {
-        Self { ended, current: None }
+        Self {
+            ended,
+            current: None,
+        }
     }
 
     pub(super) fn start(&mut self, stage: &str) {
@@ -32,7 +35,9 @@ impl<'a> Stages<'a> {
     }
 
     fn end(&mut self, status: Status, summary: String) {
-        let Some((stage, since)) = self.current.take() else { return };
+        let Some((stage, since)) = self.current.take() else {
+            return;
+        };
         let shown = match status {
             Status::Done => "done",
             Status::NotConfigured => "not-configured",
@@ -41,6 +46,11 @@ impl<'a> Stages<'a> {
         let first_line = summary.lines().next().unwrap_or_default();
         tracing::info!(target: "pipeline::progress", stage, status = shown, "{first_line}");
         let seconds = since.elapsed().as_secs_f64();
-        self.ended.push(StageReport { stage, status, seconds, summary });
+        self.ended.push(StageReport {
+            stage,
+            status,
+            seconds,
+            summary,
+        });
     }
 }
