@@ -11,10 +11,18 @@ fn sh(script: &str) -> Command {
     Command::new("sh").arg("-c").arg(script)
 }
 
+/// Whether the process is there after a moment: a signal takes effect when the kernel gets to it.
 async fn alive(pid: &str) -> bool {
-    // A zombie that nobody reaped yet is dead for our purpose.
-    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
-        .is_ok_and(|stat| !stat.contains(") Z "))
+    for _ in 0..100 {
+        // A zombie that nobody reaped yet is dead for our purpose.
+        let there = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+            .is_ok_and(|stat| !stat.contains(") Z "));
+        if !there {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    true
 }
 
 #[tokio::test]
@@ -91,7 +99,6 @@ async fn cancellation_and_drop_end_the_group() {
     let dropped = tokio::time::timeout(Duration::from_millis(500), sh(&script).run(&never)).await;
     assert!(dropped.is_err());
     let pid = std::fs::read_to_string(file).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!alive(&pid).await, "the grandchild {pid} is still there");
 }
 

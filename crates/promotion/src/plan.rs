@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use github::CommitSha;
-use registry_model::{Entry, Environment, Pin, PinPlace, PinState, PinnedImage, ProcessorRef};
+use registry_model::{
+    Entry, Environment, Pin, PinPlace, PinState, PinnedImage, Platform, ProcessorRef,
+};
 use serde::Serialize;
 
 use crate::PromotionError;
@@ -83,14 +85,34 @@ pub enum Change {
 }
 
 impl Standing {
-    /// What the enabled ones of `entries` say.
+    /// What the enabled ones of `entries` say for `platforms`, those that are built: a pin for
+    /// another platform is nobody's promise, and may be pending for ever.
     #[must_use]
-    pub fn of_entries(environment: Environment, commit: CommitSha, entries: &[Entry]) -> Self {
+    pub fn of_entries(
+        environment: Environment,
+        commit: CommitSha,
+        entries: &[Entry],
+        platforms: &[Platform],
+    ) -> Self {
+        let counts = |pin: &Pin| match &pin.place {
+            PinPlace::Oci => true,
+            PinPlace::Platform(platform) => platforms.contains(platform),
+        };
         let enabled = entries.iter().filter(|entry| entry.enabled);
         Self {
             environment,
             commit,
-            processors: enabled.map(Processor::from).collect(),
+            processors: enabled
+                .map(|entry| Processor {
+                    reference: entry.reference.clone(),
+                    pins: entry
+                        .pins
+                        .iter()
+                        .filter(|pin| counts(pin))
+                        .cloned()
+                        .collect(),
+                })
+                .collect(),
         }
     }
 
@@ -106,15 +128,6 @@ impl Standing {
             }
         }
         Ok(found)
-    }
-}
-
-impl From<&Entry> for Processor {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            reference: entry.reference.clone(),
-            pins: entry.pins.clone(),
-        }
     }
 }
 

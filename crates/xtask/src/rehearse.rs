@@ -84,21 +84,33 @@ fn become_program(
         reason = "replaces this process instead of starting another, which needs no supervision"
     )]
     let mut command = std::process::Command::new(program);
-    command
-        .arg("rehearse")
-        .arg("--repo")
-        .arg(root.join("examples/processors"))
-        .args(args)
-        .envs(tools.environment()?);
+    command.arg("rehearse");
+    if !names_repository(args) {
+        command.arg("--repo").arg(root.join("examples/processors"));
+    }
+    command.args(args).envs(tools.environment()?);
     Ok(Error::io(
         format!("become {}", program.display()),
         command.exec(),
     ))
 }
 
+fn names_repository(args: &[String]) -> bool {
+    args.iter()
+        .any(|arg| arg == "--repo" || arg.starts_with("--repo="))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_is_only_the_default() {
+        let args = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        assert!(!names_repository(&args(&["--json", "r.json"])));
+        assert!(names_repository(&args(&["--keep", "--repo", "."])));
+        assert!(names_repository(&args(&["--repo=/x"])));
+    }
 
     #[test]
     fn finds_the_program_that_cargo_built() {

@@ -171,6 +171,7 @@ impl From<RehearseError> for Failure {
             RehearseError::Oci(_) | RehearseError::Base { .. } => Exit::Build,
             RehearseError::NotProven { .. } => Exit::Drift,
             RehearseError::Empty { .. }
+            | RehearseError::NothingEnabled { .. }
             | RehearseError::Files { .. }
             | RehearseError::RegistryFiles(_)
             | RehearseError::Registry(_)

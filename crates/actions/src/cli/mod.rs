@@ -96,18 +96,21 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
     ended.map_err(|failure| failures::after(failure, &cancel))
 }
 
-/// Cancels on the first Ctrl-C or SIGTERM. Everything listens to the token and cleans up.
+/// Cancels on the first Ctrl-C, SIGTERM or SIGHUP. Everything listens to the token and cleans up.
 async fn cancel_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        // The terminal was closed, or the connection to it was lost.
+        _ = hangup.recv() => {}
     }
     cancel.cancel();
 }

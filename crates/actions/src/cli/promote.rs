@@ -6,7 +6,7 @@ use registry_model::{Environment, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::args::PromoteArgs;
-use super::context::{github, load_options};
+use super::context::{github, load_options, platforms};
 use super::output::{print, table, write_json};
 use super::stage::{End, stage};
 use super::tree;
@@ -67,6 +67,7 @@ async fn standing(
         environment.clone(),
         commit,
         &registry.entries,
+        &platforms(&config),
     ))
 }
 

@@ -1,3 +1,9 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -8,9 +14,11 @@ async fn one_digest_from_source_to_three_environments_twice_in_a_row() {
     let (_turn, engine) = Engine::mine().await;
     let before = snapshot(&example());
     for _ in 0..2 {
+        let watch = Watch::start();
         let ended = Rehearsal::of(&example())
             .run(&CancellationToken::new())
             .await;
+        let arguments = watch.end();
         assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
         let report = ended.report();
         let statuses: Vec<&str> = report["stages"]
@@ -64,9 +72,52 @@ async fn one_digest_from_source_to_three_environments_twice_in_a_row() {
         assert_eq!(ended.stderr.lines().count(), 12, "{}", ended.stderr);
         let everything = format!("{}{}{}", ended.stdout, ended.stderr, report);
         assert!(!has_made_up_secret(&everything), "{everything}");
+        for seen in ["modal deploy", "docker compose", "buildx bake"] {
+            let words: Vec<&str> = seen.split(' ').collect();
+            assert!(
+                arguments
+                    .iter()
+                    .any(|line| words.iter().all(|word| line.contains(word))),
+                "the watch did not see `{seen}`"
+            );
+        }
+        for line in &arguments {
+            assert!(!has_made_up_secret(line), "{line}");
+        }
     }
     engine.assert_as_before().await;
     assert!(snapshot(&example()) == before, "the repository was touched");
+}
+
+/// Looks at the arguments of every program on the machine, again and again.
+struct Watch {
+    stop: Arc<AtomicBool>,
+    seen: JoinHandle<BTreeSet<String>>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let until = stop.clone();
+        let seen = std::thread::spawn(move || {
+            let mut seen = BTreeSet::new();
+            while !until.load(Ordering::Relaxed) {
+                for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+                    if let Ok(line) = std::fs::read(process.path().join("cmdline")) {
+                        seen.insert(String::from_utf8_lossy(&line).replace('\0', " "));
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            seen
+        });
+        Self { stop, seen }
+    }
+
+    fn end(self) -> BTreeSet<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.seen.join().unwrap()
+    }
 }
 
 /// Whether the text holds a value as the rehearsal makes them up: `rehearsal-` and 32 digits.

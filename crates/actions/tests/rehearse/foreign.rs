@@ -134,3 +134,53 @@ async fn keep_leaves_the_scratch_copy_with_exact_pins() {
         changed[0].1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_layout_with_a_pin_for_each_platform() {
+    let (_turn, engine) = Engine::mine().await;
+    let repo = tempfile::tempdir().unwrap();
+    let folder = repo.path().join("tools/chat/reply/1");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy("/bin/busybox", folder.join("busybox")).unwrap();
+    std::fs::write(
+        folder.join("Dockerfile"),
+        "FROM scratch\nCOPY busybox /bin/busybox\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.join("registry.yaml"),
+        "build:\n  context: .\n  dockerfile: Dockerfile\nenabled: true\nimage:\n  platforms:\n    \
+         amd64: sha256:pending\n    arm64: sha256:REPLACE_ARM64\nref: chat/reply@1\n",
+    )
+    .unwrap();
+    let kept_in = tempfile::tempdir().unwrap();
+    let ended = Rehearsal::of(repo.path())
+        .arg("--keep")
+        .env("TMPDIR", kept_in.path())
+        .run(&CancellationToken::new())
+        .await;
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let kept = Path::new(ended.report()["kept"].as_str().unwrap()).to_path_buf();
+    let file = kept.join("work/tools/chat/reply/1/registry.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("    amd64: 127.0.0.1:"), "{text}");
+    assert!(text.contains("    arm64: sha256:REPLACE_ARM64\n"), "{text}");
+    assert_eq!(ended.report()["proof"].as_array().unwrap().len(), 3);
+    engine.assert_as_before().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_enabled_is_nothing_to_rehearse() {
+    let repo = repository();
+    for name in ["chat_reply", "image_any"] {
+        let file = repo
+            .path()
+            .join(format!("code/apps/core/registry/processors/{name}.yaml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}enabled: false\n")).unwrap();
+    }
+    let ended = Rehearsal::of(repo.path())
+        .run(&CancellationToken::new())
+        .await;
+    ended.assert_failed(2, &["none of its processors is enabled", "hint: "]);
+}

@@ -28,7 +28,11 @@ impl Rehearsal {
         let folder = tempfile::tempdir().unwrap();
         let temporary = folder.path().join("tmp");
         std::fs::create_dir(&temporary).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"))
+        // The shell leaves its process id behind and becomes the rehearsal.
+        let mut command = Command::new("sh")
+            .args(["-c", "echo $$ >\"$0\"; exec \"$@\""])
+            .arg(folder.path().join("pid"))
+            .arg(env!("CARGO_BIN_EXE_pipeline"))
             .args(["rehearse", "--json"])
             .arg(folder.path().join("report.json"))
             .arg("--repo")
@@ -54,6 +58,11 @@ impl Rehearsal {
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.command = self.command.arg(arg);
         self
+    }
+
+    /// The file with the process id of the rehearsal, once it runs.
+    pub(crate) fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("pid")
     }
 
     /// A folder that goes with this value.

@@ -88,7 +88,8 @@ impl ClientPackages {
     }
 
     /// The packages of `PIPELINE_PYTHON`, else of the interpreter beside the `modal` program
-    /// (`PIPELINE_MODAL`, else the one on `PATH`), and those of `<user cache>/pipeline`.
+    /// (`PIPELINE_MODAL`, else the one on `PATH`), and those of the tools folder (`PIPELINE_TOOLS`,
+    /// else `<user cache>/pipeline/tools`).
     ///
     /// # Errors
     /// When there is no such interpreter, or it has no client package.
@@ -115,11 +116,15 @@ fn interpreter() -> Option<PathBuf> {
     which(&python)
 }
 
+/// The folder in which set-up keeps tools.
 fn cache() -> Option<PathBuf> {
+    if let Some(tools) = std::env::var_os("PIPELINE_TOOLS").filter(|tools| !tools.is_empty()) {
+        return Some(tools.into());
+    }
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    Some(base.join("pipeline"))
+    Some(base.join("pipeline/tools"))
 }
 
 #[cfg(test)]

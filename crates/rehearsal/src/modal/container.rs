@@ -213,7 +213,7 @@ fn no_client(image: &str, version: &str) -> String {
     let compact = version.replace('.', "");
     format!(
         "{image} has Python {version}, for which no Modal client package is at hand; run `pip \
-         install --target ~/.cache/pipeline/modal-client-cp{compact} --python-version {version} \
+         install --target ~/.cache/pipeline/tools/modal-client-cp{compact} --python-version {version} \
          --only-binary=:all: modal==1.6.4`"
     )
 }

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use image_factory::build::{self, BuildOptions, Outcome};
+use image_factory::build::{self, BuildOptions, Built, Outcome};
 use image_factory::pin::{self, ProposeOptions};
 use image_factory::plan;
-use registry_model::{Digest, ProcessorRef};
+use registry_model::ProcessorRef;
 use tokio_util::sync::CancellationToken;
 
 use super::factory::{first_branch, plan_options};
@@ -21,7 +21,7 @@ pub(super) async fn run(
     scratch: &Scratch,
     servers: &Servers,
     base_images: &BTreeMap<String, String>,
-    made: &BTreeMap<ProcessorRef, Digest>,
+    made: &BTreeMap<ProcessorRef, Built>,
     cancel: &CancellationToken,
 ) -> Result<Again, RehearseError> {
     let Some(first) = options.environments.first() else {
@@ -71,12 +71,13 @@ pub(super) async fn run(
             ),
         });
     }
-    if let Some(other) = built.built.iter().find(|one| {
-        one.pin_platform.is_none() && made.get(&one.reference) != Some(&one.image.digest)
-    }) {
-        return Err(RehearseError::Loop {
-            detail: format!("{} is now {}", other.reference, other.image.digest),
-        });
+    for (reference, first) in made {
+        let same = |one: &&Built| one.reference == *reference && one.image == first.image;
+        if built.built.iter().find(same).is_none() {
+            return Err(RehearseError::Loop {
+                detail: format!("{reference} is no longer {}", first.image),
+            });
+        }
     }
     Ok(again)
 }

@@ -22,14 +22,26 @@ pub(super) async fn find_app(
     root: &Path,
     cancel: &CancellationToken,
 ) -> Result<Option<PathBuf>, RehearseError> {
-    let usual = PathBuf::from("code/modal_app.py");
+    let usual = usual_app(options);
     let app = match &options.modal_app {
         Some(app) => app.clone(),
         None if root.join(&usual).is_file() => usual,
         None => return Ok(None),
     };
+    let runs = Platform::linux_amd64();
+    if !options.platforms.contains(&runs) {
+        return Err(RehearseError::Setting {
+            what: "`platforms`",
+            problem: format!("Modal runs {runs}, which is not among them"),
+        });
+    }
     Deployer::prepare(&deploy_options(root, &app), cancel).await?;
     Ok(Some(app))
+}
+
+/// Where the Modal app is looked for.
+pub(super) fn usual_app(options: &RehearseOptions) -> PathBuf {
+    options.registry.context.join("modal_app.py")
 }
 
 fn deploy_options(root: &Path, app: &Path) -> DeployOptions {
@@ -153,6 +165,7 @@ pub(super) async fn promote(
             environment.clone(),
             commit,
             &registry.entries,
+            &options.platforms,
         ));
     }
     let plan = promotion::plan(&standings[1], &standings[0])?;

@@ -25,13 +25,13 @@ pub enum RehearseError {
         source: std::io::Error,
     },
     /// There is nothing to rehearse.
-    #[error("rehearse `{repo}`: it has no files")]
+    #[error("rehearse `{repo}`: it has no files, or git ignores all of them")]
     Empty {
         /// The folder.
         repo: PathBuf,
     },
     /// git failed on the scratch copy.
-    #[error("keep the history of the scratch copy")]
+    #[error("copy the repository with git")]
     Git(#[source] ProcessError),
     /// The registry files are wrong.
     #[error(transparent)]
@@ -108,6 +108,12 @@ pub enum RehearseError {
         /// One a difference.
         rows: Vec<String>,
     },
+    /// There is no processor to take through the stages.
+    #[error("rehearse `{repo}`: none of its processors is enabled")]
+    NothingEnabled {
+        /// The repository.
+        repo: PathBuf,
+    },
     /// A setting cannot be used.
     #[error("use {what}: {problem}")]
     Setting {
@@ -150,6 +156,9 @@ impl RehearseError {
             Self::Modal(error) => error.hint(),
             Self::Promotion(error) => error.hint(),
             Self::NotDeployed { hint, .. } => hint.clone(),
+            Self::NothingEnabled { .. } => {
+                Some("take `enabled: false` out of a registry file".to_owned())
+            }
             Self::Loop { .. } => Some(
                 "an image must not follow from its own pin: keep the registry files out of the \
                  build context with .dockerignore, or report a bug"

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use github::MergeMethod;
-use image_factory::build::{self, BuildOptions, Outcome};
+use image_factory::build::{self, BuildOptions, Built, Outcome};
 use image_factory::pin::{self, ProposeOptions};
 use image_factory::plan::{self, PlanOptions};
-use registry_model::{Digest, Platform, ProcessorRef, Registry};
+use registry_model::{Platform, ProcessorRef, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::report::RehearsalReport;
@@ -15,7 +15,7 @@ use super::stages::Stages;
 use super::{RehearseError, RehearseOptions};
 
 /// Plans, builds, pins, and merges the pins into the first environment's branch. Returns the
-/// digest of each processor.
+/// image of each processor for the platform that Modal runs.
 pub(super) async fn make(
     options: &RehearseOptions,
     scratch: &Scratch,
@@ -24,7 +24,7 @@ pub(super) async fn make(
     report: &mut RehearsalReport,
     progress: &mut Stages<'_>,
     cancel: &CancellationToken,
-) -> Result<BTreeMap<ProcessorRef, Digest>, RehearseError> {
+) -> Result<BTreeMap<ProcessorRef, Built>, RehearseError> {
     let root = scratch.root();
     let registry = Registry::load(root, &options.registry)?;
     let entries: Vec<_> = registry.entries.iter().collect();
@@ -84,7 +84,7 @@ pub(super) async fn make(
         .built
         .into_iter()
         .filter(|one| for_modal(&one.pin_platform))
-        .map(|one| (one.reference, one.image.digest))
+        .map(|one| (one.reference.clone(), one))
         .collect())
 }
 

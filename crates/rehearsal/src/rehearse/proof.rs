@@ -12,7 +12,7 @@ pub struct ProofRow {
     pub environment: Environment,
     /// The pin in the registry file on the environment's branch.
     pub git: Option<PinnedImage>,
-    /// The digest that the registry gave for that pin.
+    /// The digest that the registry gives for what the image was built from.
     pub registry: Option<Digest>,
     /// What the control plane recorded behind `FROM`; `None` without a Modal app.
     pub modal: Option<String>,
@@ -35,10 +35,13 @@ pub enum Verdict {
 }
 
 impl ProofRow {
-    /// Judges one row against `built`, the digest that the build reported.
+    /// Judges one row against `built`, the digest that the build reported, if it did.
     #[must_use]
-    pub fn judge(mut self, built: &Digest) -> Self {
-        self.verdict = self.verdict_against(built);
+    pub fn judge(mut self, built: Option<&Digest>) -> Self {
+        self.verdict = match built {
+            Some(built) => self.verdict_against(built),
+            None => Verdict::Differs("it was not built".to_owned()),
+        };
         self
     }
 
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn everyone_must_name_the_built_digest() {
-        assert_eq!(row().judge(&digest('a')).verdict, Verdict::Proven);
+        assert_eq!(row().judge(Some(&digest('a'))).verdict, Verdict::Proven);
         let cases = [
             (ProofRow { git: None, ..row() }, "no pin"),
             (
@@ -138,15 +141,16 @@ mod tests {
             ),
         ];
         for (row, expected) in cases {
-            let Verdict::Differs(text) = row.judge(&digest('a')).verdict else {
+            let Verdict::Differs(text) = row.judge(Some(&digest('a'))).verdict else {
                 panic!("expected {expected}")
             };
             assert!(text.contains(expected), "{text}");
         }
         assert!(matches!(
-            row().judge(&digest('c')).verdict,
+            row().judge(Some(&digest('c'))).verdict,
             Verdict::Differs(_)
         ));
+        assert!(matches!(row().judge(None).verdict, Verdict::Differs(_)));
     }
 
     #[test]
@@ -156,6 +160,6 @@ mod tests {
             smoke: None,
             ..row()
         };
-        assert_eq!(row.judge(&digest('a')).verdict, Verdict::Pinned);
+        assert_eq!(row.judge(Some(&digest('a'))).verdict, Verdict::Pinned);
     }
 }

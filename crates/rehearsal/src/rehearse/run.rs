@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use registry_model::{Digest, Environment, Platform, ProcessorRef, Registry};
+use image_factory::build::Built;
+use registry_model::{Environment, Platform, ProcessorRef, Registry};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +87,10 @@ async fn everything(
 ) -> Result<(), RehearseError> {
     let root = scratch.root();
     let registry = Registry::load(root, &options.registry)?;
+    if !registry.entries.iter().any(|entry| entry.enabled) {
+        let repo = options.repository.clone();
+        return Err(RehearseError::NothingEnabled { repo });
+    }
     let engine = image_factory::build::preflight(cancel).await?;
     let app = environments::find_app(options, root, cancel).await?;
     let servers = servers.insert(Servers::start(options, scratch, app.is_some(), cancel).await?);
@@ -143,10 +148,11 @@ async fn everything(
                 };
                 deployment.run(report, progress, cancel).await?;
             }
-            None => progress.not_configured(
-                "add `code/modal_app.py` with a `smoke` function, or name your app in \
-                 `modal.app` of pipeline.yml",
-            ),
+            None => progress.not_configured(&format!(
+                "add `{}` with a `{}` function, or name your app in `modal.app` of pipeline.yml",
+                environments::usual_app(options).display(),
+                options.smoke_function
+            )),
         }
         previous = Some(environment);
     }
@@ -189,7 +195,7 @@ async fn prove(
     scratch: &Scratch,
     servers: &Servers,
     report: &RehearsalReport,
-    made: &BTreeMap<ProcessorRef, Digest>,
+    made: &BTreeMap<ProcessorRef, Built>,
     cancel: &CancellationToken,
 ) -> Result<Vec<ProofRow>, RehearseError> {
     let platform = Platform::linux_amd64();
@@ -197,12 +203,17 @@ async fn prove(
     for environment in &options.environments {
         let registry = at(options, scratch, servers, environment, cancel).await?;
         for entry in registry.entries.iter().filter(|entry| entry.enabled) {
-            let Some(built) = made.get(&entry.reference) else {
-                continue;
-            };
+            let built = made.get(&entry.reference);
             let git = entry.pinned(&platform).cloned();
-            let registry = match &git {
-                Some(pin) if servers.images.exists(pin).await? => Some(pin.digest.clone()),
+            // Not the pin looked up by itself: what the registry says the inputs were built to.
+            let registry = match built {
+                Some(built) if servers.images.exists(&built.image).await? => {
+                    let tag = built.key.tag();
+                    servers
+                        .images
+                        .resolve(&built.image.repository, &tag)
+                        .await?
+                }
                 _ => None,
             };
             let app = entry.reference.app_name();
@@ -225,7 +236,7 @@ async fn prove(
                 smoke: deployed.map(|app| app.smoke.verdict == modal_deploy::Verdict::Passed),
                 verdict: Verdict::Pinned,
             };
-            rows.push(row.judge(built));
+            rows.push(row.judge(built.map(|built| &built.image.digest)));
         }
     }
     Ok(rows)
@@ -245,9 +256,9 @@ pub(super) async fn at(
     Ok(Registry::load(scratch.root(), &options.registry)?)
 }
 
-/// A secret of this rehearsal only.
+/// A secret of this rehearsal only, in a form that can be searched for in what it prints.
 pub(super) fn random_secret() -> SecretString {
-    SecretString::from(uuid::Uuid::new_v4().simple().to_string())
+    SecretString::from(format!("rehearsal-{}", uuid::Uuid::new_v4().simple()))
 }
 
 /// The last part of the path of the repository, as GitHub would take it for a name.

@@ -1,6 +1,9 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use process::{Command, ProcessError};
+use process::Command;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +30,8 @@ impl Scratch {
         })?;
         let folder = tempfile::Builder::new()
             .prefix("pipeline-rehearsal-")
+            // The repository may be private, and so must its copy be.
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|source| RehearseError::Files {
                 path: std::env::temp_dir(),
@@ -147,29 +152,34 @@ fn git(folder: &Path) -> Command {
 }
 
 async fn list(repo: &Path, cancel: &CancellationToken) -> Result<Vec<PathBuf>, RehearseError> {
-    let listed = git(repo)
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .run(cancel)
-        .await;
-    match listed {
-        Ok(output) => Ok(output
-            .stdout
-            .split(|&byte| byte == 0)
-            .filter(|path| !path.is_empty())
-            .map(|path| PathBuf::from(String::from_utf8_lossy(path).into_owned()))
-            // Deleted, but not yet in a commit.
-            .filter(|path| repo.join(path).symlink_metadata().is_ok())
-            .collect()),
-        // Not in a git repository: every file counts.
-        Err(ProcessError::Failed { .. }) => walk(repo),
-        Err(error) => Err(RehearseError::Git(error)),
+    if !repo.ancestors().any(|folder| folder.join(".git").exists()) {
+        return walk(repo);
     }
+    let listed = git(repo)
+        .args(["ls-files", "-z", "--cached", "--others"])
+        .arg("--exclude-standard")
+        .run(cancel)
+        .await
+        .map_err(RehearseError::Git)?;
+    Ok(listed
+        .stdout
+        .split(|&byte| byte == 0)
+        .filter(|path| !path.is_empty())
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+        .filter(|path| is_there(repo, path))
+        .collect())
+}
+
+/// Whether a file that git lists is in the working tree: not deleted since the last commit, and
+/// not behind a folder that has become a symbolic link to somewhere else.
+fn is_there(repo: &Path, file: &Path) -> bool {
+    let is_link = |path: &Path| {
+        repo.join(path)
+            .symlink_metadata()
+            .is_ok_and(|meta| meta.file_type().is_symlink())
+    };
+    let mut parents = file.ancestors().skip(1);
+    repo.join(file).symlink_metadata().is_ok() && !parents.any(is_link)
 }
 
 fn walk(repo: &Path) -> Result<Vec<PathBuf>, RehearseError> {
@@ -184,7 +194,9 @@ fn walk(repo: &Path) -> Result<Vec<PathBuf>, RehearseError> {
             let entry = entry.map_err(failed(&folder))?;
             let path = entry.path();
             if entry.file_type().map_err(failed(&path))?.is_dir() {
-                folders.push(path);
+                if entry.file_name() != ".git" {
+                    folders.push(path);
+                }
             } else if let Ok(inside) = path.strip_prefix(repo) {
                 files.push(inside.to_path_buf());
             }
@@ -199,11 +211,14 @@ fn copy(from: &Path, to: &Path, file: &Path) -> Result<(), RehearseError> {
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        let kind = source.symlink_metadata()?.file_type();
-        if kind.is_symlink() {
+        let meta = source.symlink_metadata()?;
+        if meta.file_type().is_symlink() {
             std::os::unix::fs::symlink(std::fs::read_link(&source)?, &target)
-        } else if kind.is_file() {
-            std::fs::copy(&source, &target).map(drop)
+        } else if meta.is_file() {
+            // A new file, so that nothing that is there already can be written through.
+            let mut copy = std::fs::File::create_new(&target)?;
+            std::io::copy(&mut std::fs::File::open(&source)?, &mut copy)?;
+            copy.set_permissions(meta.permissions())
         } else {
             // Sockets, pipes, and submodules, which are folders of their own history.
             Ok(())
@@ -270,6 +285,44 @@ mod tests {
             .await
             .unwrap();
         assert!(scratch.root().join("code/a.txt").exists());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_became_a_link_is_copied_as_a_link_and_nothing_is_written_through_it() {
+        let never = CancellationToken::new();
+        let repo = original(true).await;
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("a.txt"), "precious").unwrap();
+        std::fs::remove_dir_all(repo.path().join("code")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), repo.path().join("code")).unwrap();
+        let scratch = Scratch::of(repo.path(), "dev", &never).await.unwrap();
+        let copied = scratch.root().join("code");
+        assert_eq!(std::fs::read_link(copied).unwrap(), outside.path());
+        let kept = std::fs::read_to_string(outside.path().join("a.txt")).unwrap();
+        assert_eq!(kept, "precious");
+    }
+
+    #[tokio::test]
+    async fn the_copy_is_private_and_keeps_odd_names() {
+        let never = CancellationToken::new();
+        let repo = original(true).await;
+        let odd = OsStr::from_bytes(b"caf\xe9.txt");
+        std::fs::write(repo.path().join(odd), "x").unwrap();
+        let scratch = Scratch::of(repo.path(), "dev", &never).await.unwrap();
+        assert!(scratch.root().join(odd).exists());
+        let folder = scratch.root().parent().unwrap();
+        assert_eq!(
+            folder.metadata().unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+    }
+
+    #[tokio::test]
+    async fn a_broken_repository_is_an_error_and_not_a_plain_folder() {
+        let repo = original(true).await;
+        std::fs::write(repo.path().join(".git/index"), "broken").unwrap();
+        let result = Scratch::of(repo.path(), "dev", &CancellationToken::new()).await;
+        assert!(matches!(result.err(), Some(RehearseError::Git(_))));
     }
 
     #[tokio::test]
