@@ -22,20 +22,19 @@ pub(crate) struct Compose {
 }
 
 impl Compose {
-    pub(crate) async fn find(
+    /// `program` is what [`find`] answered.
+    pub(crate) fn new(
+        program: Vec<String>,
         project: &str,
         file: PathBuf,
         env: BTreeMap<String, String>,
-        cancel: &CancellationToken,
-    ) -> Result<Self, AcceptanceError> {
-        let candidates = [vec!["docker", "compose"], vec!["docker-compose"]];
-        let program = detect(&candidates, cancel).await?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             program,
             project: project.to_owned(),
             file,
             env,
-        })
+        }
     }
 
     /// Starts `services` and waits until each is healthy, or running if it has no health check.
@@ -79,6 +78,12 @@ impl Compose {
             .env_remove("COMPOSE_FILE")
             .env_remove("COMPOSE_PROJECT_NAME")
     }
+}
+
+/// The words that start Docker Compose on this machine.
+pub(crate) async fn find(cancel: &CancellationToken) -> Result<Vec<String>, AcceptanceError> {
+    let candidates = [vec!["docker", "compose"], vec!["docker-compose"]];
+    detect(&candidates, cancel).await
 }
 
 /// The first candidate of version 2 or later.

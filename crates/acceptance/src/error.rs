@@ -77,6 +77,13 @@ pub enum AcceptanceError {
         #[source]
         source: Box<ProcessError>,
     },
+    /// There is no Docker engine to run anything with.
+    #[error("reach the Docker engine")]
+    NoEngine {
+        /// The question, and what came back.
+        #[source]
+        source: Box<ProcessError>,
+    },
     /// The engine did not answer a question.
     #[error("ask the Docker engine")]
     Engine {
@@ -128,7 +135,7 @@ pub enum AcceptanceError {
 /// What an [`AcceptanceError`] means for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Bad usage or input: exit code 2.
+    /// Bad usage or input, or a machine without what the stage needs: exit code 2.
     Input,
     /// The images are not proven: exit code 13.
     Failed,
@@ -180,12 +187,13 @@ impl AcceptanceError {
             | Self::NoDirectory { .. }
             | Self::ComposeFile { .. }
             | Self::UnknownService { .. }
-            | Self::EmptyCommand => ErrorClass::Input,
+            | Self::EmptyCommand
+            | Self::NoCompose
+            | Self::OldCompose { .. }
+            | Self::NoEngine { .. } => ErrorClass::Input,
             Self::Cancelled => ErrorClass::Cancelled,
             Self::Pending { .. }
             | Self::Images { .. }
-            | Self::NoCompose
-            | Self::OldCompose { .. }
             | Self::StackUp { .. }
             | Self::Engine { .. }
             | Self::SuiteStart { .. }
@@ -253,6 +261,12 @@ impl AcceptanceError {
                     .into()
             }
             Self::StackUp { source, .. } => stack_hint(source),
+            Self::NoEngine { source } => match source.as_ref() {
+                ProcessError::NotFound { .. } => {
+                    "install Docker: https://docs.docker.com/engine/install/".into()
+                }
+                _ => "start it (systemctl start docker), or set DOCKER_HOST".into(),
+            },
             Self::Engine { .. } => "check that the engine answers: docker version".into(),
             Self::SuiteStart { .. } => {
                 "install the program, or set `acceptance.command` in pipeline.yml".into()

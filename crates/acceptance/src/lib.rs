@@ -1,12 +1,14 @@
 //! Proves pinned images on a compose stack before they are deployed.
 //!
-//! Three steps, each usable alone:
+//! Four steps, each usable alone:
 //!
 //! 1. [`guard`] takes the registry's entries and answers with the image of each processor by
 //!    digest, or with *every* processor that has none: nothing starts on half a registry.
 //! 2. [`plan`] decides, without doing anything, which services to start and which suite to run.
 //!    What a repository has nothing for is *not configured* and says what to add.
-//! 3. [`run`] checks that the images can be pulled, brings the stack up under a project name of
+//! 3. [`preflight`] asks whether this machine has what the plan needs; [`run`] does so too, but a
+//!    caller that builds first does not want to learn it afterwards.
+//! 4. [`run`] checks that the images can be pulled, brings the stack up under a project name of
 //!    its own, waits until it is healthy, runs the suite with the addresses of the services in
 //!    its environment, and takes everything down again, whatever happened: success, failure,
 //!    time-out, cancellation, a panic, or a caller that just drops the future.
@@ -47,6 +49,7 @@ mod images;
 mod junit;
 mod options;
 mod plan;
+mod preflight;
 mod report;
 mod run;
 mod suite;
@@ -56,6 +59,7 @@ pub use error::{AcceptanceError, ErrorClass, ImageProblem, ImageWhy};
 pub use guard::{PendingPin, guard};
 pub use options::{AcceptanceOptions, Sources};
 pub use plan::{AcceptancePlan, Configured, StackPlan, SuitePlan, plan};
+pub use preflight::preflight;
 pub use report::{
     AcceptanceReport, Cases, FailedCase, ProvenImage, ServiceReport, StackReport, SuiteReport,
     Verdict,

@@ -61,6 +61,8 @@ impl AcceptanceOptions {
 /// The files that a plan is made from, as they are in the repository.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
+    /// The absolute root of the repository.
+    pub root: PathBuf,
     /// The absolute folder that the suite runs in.
     pub directory: PathBuf,
     /// The compose file and its text, if there is one.
@@ -95,10 +97,19 @@ impl Sources {
         };
         let makefile = first_file(&directory, &MAKEFILE_NAMES);
         Ok(Self {
+            root,
             directory,
             compose: compose.map(with_text).transpose()?,
             makefile: makefile.map(with_text).transpose()?,
         })
+    }
+}
+
+impl Sources {
+    /// A path of the repository as people write it: relative to the root, which may be a copy that
+    /// is gone when somebody reads this.
+    pub(crate) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
     }
 }
 

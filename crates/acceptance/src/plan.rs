@@ -96,9 +96,11 @@ fn stack(
 ) -> Result<Configured<StackPlan>, AcceptanceError> {
     let Some((file, text)) = &sources.compose else {
         return Ok(Configured::NotConfigured {
-            add: "a compose file with the services that the suite needs (`code/compose.yml`), \
-                  or `acceptance.compose-file` in pipeline.yml"
-                .into(),
+            add: format!(
+                "a compose file with the services that the suite needs (`{}`), or \
+                 `acceptance.compose-file` in pipeline.yml",
+                sources.shown(&sources.directory.join("compose.yml"))
+            ),
         });
     };
     let (known, included) = services_in(file, text)?;
@@ -122,7 +124,7 @@ fn stack(
     };
     if services.is_empty() && !included {
         return Ok(Configured::NotConfigured {
-            add: format!("services to `{}`: it has none", file.display()),
+            add: format!("services to `{}`: it has none", sources.shown(file)),
         });
     }
     Ok(Configured::Configured(StackPlan {
@@ -167,13 +169,15 @@ fn suite(
                 vec!["make".into(), USUAL_TARGET.into()]
             }
             _ => {
-                let makefile = sources.directory.join("Makefile");
+                let makefile = match &sources.makefile {
+                    Some((file, _)) => file.clone(),
+                    None => sources.directory.join("Makefile"),
+                };
                 return Ok(Configured::NotConfigured {
                     add: format!(
                         "a target `{USUAL_TARGET}` to `{}`, or `acceptance.command` in \
                          pipeline.yml",
-                        // The root may be a copy that is gone when somebody reads this.
-                        makefile.strip_prefix(&options.root).unwrap_or(&makefile).display()
+                        sources.shown(&makefile)
                     ),
                 });
             }
@@ -210,6 +214,7 @@ mod tests {
     fn sources(compose: Option<&str>, makefile: Option<&str>) -> Sources {
         let at = |name: &str, text: &str| (Path::new("/r/code").join(name), text.to_owned());
         Sources {
+            root: "/r".into(),
             directory: "/r/code".into(),
             compose: compose.map(|text| at("compose.yml", text)),
             makefile: makefile.map(|text| at("Makefile", text)),
@@ -279,6 +284,52 @@ mod tests {
           }
         ]
         "#);
+    }
+
+    #[test]
+    fn the_folder_that_is_named_is_the_one_in_the_advice() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        std::fs::create_dir_all(path("code")).unwrap();
+        std::fs::create_dir_all(path("services/api")).unwrap();
+        // Those of the usual folder are not asked when another one is named.
+        std::fs::write(path("code/Makefile"), "test-acceptance:\n").unwrap();
+        std::fs::write(path("code/compose.yml"), COMPOSE).unwrap();
+        let mut options = AcceptanceOptions::new(root.path());
+        options.directory = Some("services/api".into());
+        let planned = || plan(&options, &Sources::read(&options).unwrap()).unwrap();
+        let advice = |plan: &AcceptancePlan| match (&plan.stack, &plan.suite) {
+            (
+                Configured::NotConfigured { add: stack },
+                Configured::NotConfigured { add: suite },
+            ) => (stack.clone(), suite.clone()),
+            _ => panic!("{plan:?}"),
+        };
+        let (stack, suite) = advice(&planned());
+        assert!(stack.contains("(`services/api/compose.yml`)"), "{stack}");
+        assert!(suite.contains("to `services/api/Makefile`,"), "{suite}");
+
+        std::fs::write(path("services/api/GNUmakefile"), "test:\n").unwrap();
+        std::fs::write(path("services/api/compose.yaml"), "services: {}\n").unwrap();
+        let (stack, suite) = advice(&planned());
+        assert_eq!(
+            stack,
+            "services to `services/api/compose.yaml`: it has none"
+        );
+        assert!(suite.contains("to `services/api/GNUmakefile`,"), "{suite}");
+    }
+
+    #[test]
+    fn a_root_that_is_relative_makes_no_difference() {
+        // A folder below the tests' own working folder.
+        let root = tempfile::tempdir_in(".").unwrap();
+        let mut options = AcceptanceOptions::new(root.path().file_name().unwrap());
+        options.directory = Some(".".into());
+        let planned = plan(&options, &Sources::read(&options).unwrap()).unwrap();
+        let Configured::NotConfigured { add } = planned.suite else {
+            panic!("{planned:?}")
+        };
+        assert!(add.contains("to `Makefile`,"), "{add}");
     }
 
     #[test]

@@ -128,11 +128,11 @@ pub struct FailedCase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Everything that is configured passed.
+    /// The suite passed.
     Passed,
     /// The suite did not.
     Failed,
-    /// The repository has neither a stack nor a suite.
+    /// The repository has no suite, so nothing was proven, with or without a stack.
     NotConfigured,
 }
 

@@ -1,3 +1,5 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cleanup::Teardown;
 use crate::compose::Compose;
 use crate::diagnosis::{Container, containers, diagnose};
+use crate::preflight::Needs;
 use crate::report::ProvenImage;
 use crate::suite::{self, Ended};
 use crate::{
@@ -17,8 +20,9 @@ use crate::{
 /// Proves `images` as `plan` says, and leaves nothing behind but the images it pulled.
 ///
 /// # Errors
-/// Every way not to end with a passed suite. A suite that failed carries the whole report
-/// ([`AcceptanceError::report`]).
+/// Every way for what is configured not to pass. A suite that failed carries the whole report
+/// ([`AcceptanceError::report`]). Without a suite nothing is proven, which is no error but the
+/// verdict [`Verdict::NotConfigured`]; a stack is brought up all the same.
 pub async fn run(
     plan: &AcceptancePlan,
     images: &[(ProcessorRef, PinnedImage)],
@@ -29,22 +33,25 @@ pub async fn run(
         &uuid::Uuid::new_v4().simple().to_string()[..12]
     );
     let mut report = empty_report(plan, images, &project);
-    if report.verdict == Verdict::NotConfigured {
+    let stack = plan.stack.get();
+    if stack.is_none() && plan.suite.get().is_none() {
         return Ok(report);
     }
+    let needs = Needs {
+        compose: stack.is_some(),
+        engine: stack.is_some() || !images.is_empty(),
+    };
+    let program = needs.check(cancel).await?;
     images::fetch(images, &plan.platform, cancel).await?;
     let workspace = tempfile::Builder::new()
         .prefix("pipeline-acceptance-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(|source| AcceptanceError::Workspace { source })?;
 
-    let stack = plan.stack.get();
-    let compose = match stack {
-        Some(stack) => {
-            Some(Compose::find(&project, stack.file.clone(), plan.env.clone(), cancel).await?)
-        }
-        None => None,
-    };
+    let compose = stack.zip(program).map(|(stack, program)| {
+        Compose::new(program, &project, stack.file.clone(), plan.env.clone())
+    });
     let teardown = Teardown::new(&project, compose.clone());
     let proven = prove(
         plan,
@@ -112,9 +119,10 @@ fn empty_report(
                 image: image.clone(),
             })
             .collect(),
-        verdict: match (&stack, &suite) {
-            (Some(_), Some(_)) => Verdict::NotConfigured,
-            _ => Verdict::Passed,
+        // Services that are healthy prove nothing about images.
+        verdict: match &suite {
+            Some(_) => Verdict::NotConfigured,
+            None => Verdict::Passed,
         },
         stack: StackReport::NotConfigured { add: add(&stack) },
         suite: SuiteReport::NotConfigured { add: add(&suite) },

@@ -1,6 +1,8 @@
 //! The suite: a program of the repository, told where everything is.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -140,7 +142,13 @@ fn prepare(
         .collect();
     let image_file = workspace.join("images.json");
     let text = serde_json::Value::Object(names).to_string();
-    std::fs::write(&image_file, text).map_err(wrong)?;
+    std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&image_file)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(wrong)?;
     let report_dir = match &plan.report_dir {
         Some(folder) => std::path::absolute(folder).map_err(wrong)?,
         None => workspace.join("reports"),

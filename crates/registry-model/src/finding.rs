@@ -1,7 +1,7 @@
 //! What is wrong with a registry file, where, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use saphyr_parser::Marker;
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub enum Severity {
 pub struct Finding {
     /// One of [`CODES`]; it never changes its meaning.
     pub code: &'static str,
-    /// The registry file, relative to the root of the repository.
+    /// The registry file, relative to the root of the repository; `.` when it is about no file.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
@@ -65,23 +65,41 @@ pub struct Finding {
     pub severity: Severity,
 }
 
+impl Finding {
+    /// Whether it is about a file, and not about the repository as a whole.
+    #[must_use]
+    pub fn is_of_file(&self) -> bool {
+        self.file != Path::new(".")
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
         let Self {
+            file,
             line,
             column,
             message,
             code,
             ..
         } = self;
-        write!(f, "{file}:{line}:{column}: {message} [{code}]")
+        if self.is_of_file() {
+            write!(f, "{}:{line}:{column}: ", file.display())?;
+        }
+        write!(f, "{message} [{code}]")
     }
 }
 
 /// Everything that is wrong with a registry, in the order of files and lines.
 ///
-/// As an error it displays one finding a line: `file:line:column: message [code]`.
+/// As an error it displays their number and then one finding a line, with its cure below it:
+///
+/// ```text
+/// read the registry files: 2 problems
+///   code/a.yaml:3:8: `image.oci`: `ghcr.io/a/b:1` names an image by a tag, which can move [bad-image]
+///   code/b.yaml:2:21: the Dockerfile code/x does not exist [missing-dockerfile]
+///     hint: create it, or name another with `build.dockerfile`
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Findings(Vec<Finding>);
@@ -105,7 +123,7 @@ impl Findings {
         self.0.iter()
     }
 
-    /// The cures of the findings, each once, one a line.
+    /// The cures of the findings, each once, one a line. They are in the display as well.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let mut hints: Vec<&str> = Vec::new();
@@ -144,9 +162,14 @@ impl<'a> IntoIterator for &'a Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, finding) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{finding}")?;
+        let count = self.0.len();
+        let problems = if count == 1 { "problem" } else { "problems" };
+        write!(f, "read the registry files: {count} {problems}")?;
+        for finding in &self.0 {
+            write!(f, "\n  {finding}")?;
+            if let Some(hint) = &finding.hint {
+                write!(f, "\n    hint: {hint}")?;
+            }
         }
         Ok(())
     }
@@ -167,6 +190,7 @@ macro_rules! codes {
 
 codes! {
     ALIAS_EXPANSION = "alias-expansion", "aliases make the document far larger than the file, or an anchor contains itself";
+    BAD_ARG_NAME = "bad-arg-name", "a name below `build.args` has other characters than letters, digits and `_`, or starts with a digit";
     BAD_DIGEST = "bad-digest", "what follows the `@` of an image is neither `sha256:` with 64 hexadecimal digits in lower case nor a placeholder";
     BAD_GLOB = "bad-glob", "a pattern for registry files can't be used: it is malformed, absolute, or leaves the repository";
     BAD_IMAGE = "bad-image", "an image is not `<registry>/<path>@sha256:…`: it has a tag, no digest, no repository or capital letters";
@@ -192,6 +216,40 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn finding(file: &str, line: usize, hint: Option<&str>) -> Finding {
+        Finding {
+            code: code::BAD_REF,
+            file: file.into(),
+            line,
+            column: 6,
+            message: "`ref` is bad".into(),
+            hint: hint.map(Into::into),
+            severity: Severity::Error,
+        }
+    }
+
+    #[test]
+    fn reads_well_after_failed_to() {
+        let one = Findings::new(vec![finding("a.yaml", 2, None)]);
+        insta::assert_snapshot!(format!("failed to {one}"), @r"
+        failed to read the registry files: 1 problem
+          a.yaml:2:6: `ref` is bad [bad-ref]
+        ");
+        let several = Findings::new(vec![
+            finding("b.yaml", 3, None),
+            finding("a.yaml", 2, Some("name it well")),
+            finding(".", 1, Some("add one")),
+        ]);
+        insta::assert_snapshot!(format!("failed to {several}"), @r"
+        failed to read the registry files: 3 problems
+          `ref` is bad [bad-ref]
+            hint: add one
+          a.yaml:2:6: `ref` is bad [bad-ref]
+            hint: name it well
+          b.yaml:3:6: `ref` is bad [bad-ref]
+        ");
+    }
 
     #[test]
     fn codes_are_kebab_case_unique_and_sorted() {

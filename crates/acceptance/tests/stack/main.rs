@@ -7,6 +7,7 @@
 )]
 
 mod images;
+mod machine;
 mod suite;
 mod support;
 mod up;

@@ -174,6 +174,14 @@ async fn a_suite_that_cannot_start_says_so() {
 }
 
 #[tokio::test]
+async fn files_of_a_run_are_for_its_user_only() {
+    let script = r#"stat -c %a "${PIPELINE_IMAGES%/*}" "$PIPELINE_IMAGES" > ../modes"#;
+    let repo = Repo::bare(Some(script));
+    repo.accept(&[], &CancellationToken::new()).await.unwrap();
+    assert_eq!(repo.text("modes").unwrap(), "700\n600\n");
+}
+
+#[tokio::test]
 async fn nothing_configured_is_no_failure() {
     let repo = Repo::bare(None);
     let report = repo.accept(&[], &CancellationToken::new()).await.unwrap();

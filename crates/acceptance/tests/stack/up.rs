@@ -175,8 +175,14 @@ async fn a_stack_without_a_suite_is_still_brought_up() {
     let SuiteReport::NotConfigured { add } = &report.suite else {
         panic!("{report:?}")
     };
-    assert!(add.starts_with("a target `test-acceptance` to `"), "{add}");
-    assert_eq!(report.verdict, Verdict::Passed);
+    assert!(
+        add.starts_with("a target `test-acceptance` to `code/Makefile`"),
+        "{add}"
+    );
+    // Healthy services prove nothing about images.
+    assert_eq!(report.verdict, Verdict::NotConfigured);
+    assert!(!report.verdict.is_passed());
+    assert_eq!(left_of(&report.project).await, [""; 0]);
 }
 
 async fn nothing_left(image: &Image, project: &str) {

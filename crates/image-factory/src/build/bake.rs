@@ -108,16 +108,16 @@ pub(crate) fn definition(
             dockerfile: path(&item.dockerfile),
             tags,
             platforms: item.platforms.iter().map(ToString::to_string).collect(),
-            target: item.target.clone(),
+            target: item.target.as_deref().map(literal),
             args: item
                 .args
                 .iter()
-                .map(|(name, value)| (name.clone(), literal(value)))
+                .map(|(name, value)| (literal(name), literal(value)))
                 .collect(),
             contexts: item.base_images.iter().map(named_context).collect(),
             labels: labels
                 .iter()
-                .map(|(name, value)| (name.clone(), literal(value)))
+                .map(|(name, value)| (literal(name), literal(value)))
                 .collect(),
             no_cache: forced,
         };
@@ -140,12 +140,13 @@ fn inputs_tag(repository: &Repository, key: &InputKey) -> String {
 
 fn named_context(base: &BaseImage) -> (String, String) {
     (
-        base.name.clone(),
-        format!("docker-image://{}", base.reference),
+        literal(&base.name),
+        literal(&format!("docker-image://{}", base.reference)),
     )
 }
 
-/// `bake` fills in `${…}` and `%{…}` in the strings of a JSON file, too; ours are meant as they are.
+/// `bake` fills in `${…}` and `%{…}` in the strings of a JSON file, too, and in its keys; ours are
+/// meant as they are.
 fn literal(text: &str) -> String {
     text.replace("${", "$${").replace("%{", "%%{")
 }
@@ -195,6 +196,26 @@ mod tests {
                 ("llm-litellm-v3", "build-x-020202020202")
             ]
         );
+    }
+
+    #[test]
+    fn nothing_is_filled_in() {
+        let mut item = planned("llm/litellm@1", "127.0.0.1:5000/a/llm", 1, Why::FirstBuild);
+        item.context = "${HOME}".into();
+        item.dockerfile = "${HOME}/Dockerfile".into();
+        item.target = Some("${HOME}".into());
+        item.args = vec![("${HOME}".into(), "${HOME} %{x}".into())];
+        item.base_images = vec![BaseImage {
+            name: "base-${HOME}".into(),
+            reference: "registry/${HOME}".into(),
+        }];
+        let plan = plan(vec![item]);
+        let labels = BTreeMap::from([("${HOME}".to_owned(), "${HOME}".to_owned())]);
+        let definition = definition(&targets(&plan, "build-x"), Path::new("/repo"), &labels);
+        let text = serde_json::to_string(&definition).unwrap();
+        assert_eq!(text.matches("${HOME}").count(), 9, "{text}");
+        assert_eq!(text.matches("$${HOME}").count(), 9, "{text}");
+        assert_eq!(text.matches("%%{x}").count(), 1, "{text}");
     }
 
     #[test]

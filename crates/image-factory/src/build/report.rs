@@ -67,23 +67,23 @@ impl Built {
 /// A value that stages hand on to each other as a JSON file.
 trait Handed: Serialize + DeserializeOwned {
     const WHAT: &'static str;
-    fn schema(&self) -> u32;
+}
+
+/// The version that this program writes and reads.
+const SCHEMA: u32 = 1;
+
+/// What files of all versions have.
+#[derive(Deserialize)]
+struct Versioned {
+    schema: u32,
 }
 
 impl Handed for BuildReport {
     const WHAT: &'static str = "build report";
-
-    fn schema(&self) -> u32 {
-        self.schema
-    }
 }
 
 impl Handed for BuildPlan {
     const WHAT: &'static str = "build plan";
-
-    fn schema(&self) -> u32 {
-        self.schema
-    }
 }
 
 impl BuildReport {
@@ -127,19 +127,21 @@ fn read<T: Handed>(path: &Path) -> Result<T, FactoryError> {
         path: path.to_path_buf(),
         source,
     })?;
-    let value: T = serde_json::from_slice(&bytes).map_err(|source| FactoryError::BadJson {
+    let bad = |source| FactoryError::BadJson {
         path: path.to_path_buf(),
         what: T::WHAT,
         source,
-    })?;
-    match value.schema() {
-        1 => Ok(value),
-        found => Err(FactoryError::UnknownSchema {
+    };
+    // Another version may have other fields; that is not what is wrong with it.
+    let version: Versioned = serde_json::from_slice(&bytes).map_err(bad)?;
+    if version.schema != SCHEMA {
+        return Err(FactoryError::UnknownSchema {
             path: path.to_path_buf(),
             what: T::WHAT,
-            found,
-        }),
+            found: version.schema,
+        });
     }
+    serde_json::from_slice(&bytes).map_err(bad)
 }
 
 fn write<T: Handed>(value: &T, path: &Path) -> Result<(), FactoryError> {
@@ -159,4 +161,28 @@ fn write<T: Handed>(value: &T, path: &Path) -> Result<(), FactoryError> {
         path: path.to_path_buf(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_another_version_is_named_by_its_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("build.json");
+        fs::write(&file, r#"{"schema": 2, "images": {}}"#).unwrap();
+        for error in [
+            BuildReport::read(&file).unwrap_err(),
+            BuildPlan::read(&file).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(text.ends_with("it has schema 2, known is 1"), "{text}");
+        }
+        fs::write(&file, r#"{"built": []}"#).unwrap();
+        let error = BuildReport::read(&file).unwrap_err();
+        assert!(matches!(error, FactoryError::BadJson { .. }), "{error}");
+        fs::write(&file, r#"{"schema": 1, "built": []}"#).unwrap();
+        assert_eq!(BuildReport::read(&file).unwrap().built, []);
+    }
 }

@@ -118,6 +118,13 @@ fn args(reader: &mut Reader<'_>, build: NodeId) -> Vec<(String, String)> {
     for (key, value) in tree.pairs(args).unwrap_or_default() {
         let value = tree.target(*value);
         let name = tree.scalar(tree.target(*key)).map(|(name, _)| name);
+        if let Some(name) = name.filter(|name| !is_arg_name(name)) {
+            let shown: String = name.chars().take(80).collect();
+            let message = format!("`{shown}` below `build.args` is no name of a build argument");
+            let hint = "use letters, digits and `_`, and no digit first";
+            reader.error(*key, code::BAD_ARG_NAME, message, Some(hint));
+            continue;
+        }
         // Numbers and booleans are kept as they are written: `1.10` is not `1.1`.
         let text = tree.scalar(value).filter(|_| !tree.is_null(value));
         match (name, text) {
@@ -129,4 +136,11 @@ fn args(reader: &mut Reader<'_>, build: NodeId) -> Vec<(String, String)> {
         }
     }
     read
+}
+
+/// Whether `ARG` of a Dockerfile can declare it, which takes what a shell takes.
+fn is_arg_name(name: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    name.bytes().next().is_some_and(letter)
+        && name.bytes().all(|b| letter(b) || b.is_ascii_digit())
 }

@@ -255,9 +255,8 @@ fn said(root: &TempDir) -> String {
         );
     }
     let path = root.path().canonicalize().unwrap();
-    findings
-        .to_string()
-        .replace(path.to_str().unwrap(), "[root]")
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    lines.join("\n").replace(path.to_str().unwrap(), "[root]")
 }
 
 fn one(content: &str) -> String {
@@ -342,7 +341,7 @@ x.yaml:7:5: `` in `secrets.optional` is no name of a secret [bad-secret-name]
 x.yaml:3:1: the key `runtime` is there twice [duplicate-key]
 x.yaml:4:11: the key `y` is there twice [duplicate-key]
 "#);
-    let args = "ref: a/b@1\nbuild: {dockerfile: apps/core/processors/llm_litellm/Dockerfile, context: 3, target: [], args: {A: , B: [x]}}\n";
+    let args = "ref: a/b@1\nbuild: {dockerfile: apps/core/processors/llm_litellm/Dockerfile, context: 3, target: [], args: {A: , B: [x], 1C: d, \"E-$F\": g}}\n";
     let file = "code/apps/core/registry/processors/x.yaml";
     insta::assert_snapshot!(findings(&[(file, args)]), @r#"
 code/apps/core/registry/processors/x.yaml:2:75: `build.context` should be text, and is the number `3` [bad-type]

@@ -57,7 +57,7 @@ pub(crate) fn plan(facts: &Facts, purpose: Purpose) -> Vec<Step> {
         parts: BTreeSet::new(),
         rest: Vec::new(),
     };
-    draft.programs();
+    draft.programs(purpose);
     draft.client();
     draft.plugins();
     draft.engine();
@@ -75,14 +75,16 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn programs(&mut self) {
+    fn programs(&mut self, purpose: Purpose) {
         for program in ["make", "git"] {
             if !self.facts.programs.contains(program) {
                 self.package(program);
             }
         }
-        // A `busybox` on PATH may be the one that needs libraries the image has not.
-        if !self.facts.installed.contains("busybox-static") && self.images_missing() {
+        // Images and tests are made of it. A `busybox` on PATH may be the one that needs libraries
+        // the image has not.
+        let wanted = purpose == Purpose::Test || self.images_missing();
+        if wanted && !self.facts.installed.contains("busybox-static") {
             self.package("busybox-static");
         }
         if !self.facts.programs.contains("docker-registry") {

@@ -65,6 +65,7 @@ fn ready() -> Facts {
     facts.modal = true;
     facts.s3s_fs = true;
     facts.images = IMAGES.into_iter().collect();
+    facts.installed.insert("busybox-static".to_owned());
     facts
 }
 
@@ -80,6 +81,14 @@ fn lines(facts: &Facts, purpose: Purpose) -> String {
 #[test]
 fn a_ready_machine_needs_nothing() {
     assert_eq!(plan(&ready(), Purpose::Test), []);
+}
+
+#[test]
+fn tests_need_busybox_even_when_the_images_are_there() {
+    let mut facts = ready();
+    facts.installed.clear();
+    assert_eq!(plan(&facts, Purpose::Rehearse), []);
+    assert!(lines(&facts, Purpose::Test).contains("busybox-static"));
 }
 
 #[test]
