@@ -1,6 +1,8 @@
 //! Plans, builds and pins on a real Docker engine with a real registry.
 
 mod common;
+#[path = "engine/machine.rs"]
+mod machine;
 
 use std::collections::BTreeSet;
 use std::path::Path;

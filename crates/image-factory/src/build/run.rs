@@ -1,4 +1,7 @@
 use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -193,6 +196,8 @@ impl Rounds<'_> {
     {
         let folder = tempfile::Builder::new()
             .prefix("pipeline-bake-")
+            // Build arguments are nobody else's business.
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|source| FactoryError::Write {
                 path: std::env::temp_dir(),
@@ -202,7 +207,7 @@ impl Rounds<'_> {
         let metadata = folder.path().join("metadata.json");
         let definition = bake::definition(targets, self.root, &self.labels);
         let text = serde_json::to_vec_pretty(&definition).map_err(std::io::Error::from);
-        text.and_then(|text| std::fs::write(&file, text))
+        text.and_then(|text| write_private(&file, &text))
             .map_err(|source| FactoryError::Write {
                 path: file.clone(),
                 source,
@@ -264,6 +269,17 @@ impl Rounds<'_> {
             Err(error) => Err(FactoryError::Buildx(error)),
         }
     }
+}
+
+/// Writes a new file that only this user can read.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)
 }
 
 fn unreadable(item: &str, problem: &str) -> FactoryError {

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +85,8 @@ impl EmbeddedGithub {
             None => {
                 let temporary = tempfile::Builder::new()
                     .prefix("pipeline-github-")
+                    // The repositories may be private.
+                    .permissions(Permissions::from_mode(0o700))
                     .tempdir()
                     .map_err(io("create", &std::env::temp_dir()))?;
                 (temporary.path().to_path_buf(), Some(temporary))
@@ -375,4 +379,19 @@ async fn authorize(
 fn io(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedGithubError {
     let operation = format!("{verb} {}", path.display());
     |source| EmbeddedGithubError::Io { operation, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn its_temporary_folder_is_for_its_user_only() {
+        let cancel = CancellationToken::new();
+        let server = EmbeddedGithub::start(EmbeddedGithubOptions::default(), &cancel)
+            .await
+            .unwrap();
+        let mode = server.state.folder.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use process::ProcessError;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::answer::{ApiError, ApiResult, Input, answer, ok};
 use super::repository::{Repository, node_id};
@@ -211,10 +212,7 @@ async fn write_tree(
     removed: &[String],
 ) -> Result<String, ApiError> {
     let git = &repository.git;
-    // In the repository's folder, so that it is on the same disk and goes with it.
-    let scratch = tempfile::Builder::new()
-        .prefix("pipeline-index-")
-        .tempdir_in(git.dir())?;
+    let scratch = scratch_in(git.dir())?;
     let index = scratch.path().join("index");
     let command = |args: &[&str]| git.command(args).env("GIT_INDEX_FILE", &index);
 
@@ -245,6 +243,15 @@ async fn write_tree(
     }
     let tree = git.start(command(&["write-tree"])).await?;
     Ok(tree.stdout_text().trim().to_owned())
+}
+
+/// In the repository's folder, so that it is on the same disk and goes with it.
+fn scratch_in(git_dir: &std::path::Path) -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("pipeline-index-")
+        // The names of a private repository's files are private, too.
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir_in(git_dir)
 }
 
 async fn json(
@@ -323,4 +330,17 @@ pub(super) fn base64_lines(bytes: &[u8]) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_for_its_user_only() {
+        let git_dir = tempfile::tempdir().unwrap();
+        let scratch = scratch_in(git_dir.path()).unwrap();
+        let mode = scratch.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

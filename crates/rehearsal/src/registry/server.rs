@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -67,6 +68,8 @@ impl EmbeddedRegistry {
             None => {
                 let temporary = tempfile::Builder::new()
                     .prefix("pipeline-registry-")
+                    // Images may hold private code.
+                    .permissions(Permissions::from_mode(0o700))
                     .tempdir()
                     .map_err(|source| RegistryError::Folder {
                         path: std::env::temp_dir(),
@@ -255,4 +258,20 @@ fn keep(lines: &Lines, line: &str) {
 fn text(lines: &Lines) -> String {
     let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
     lines.iter().cloned().collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn its_temporary_folder_is_for_its_user_only() {
+        let options = RegistryOptions::default();
+        let registry = EmbeddedRegistry::start(&options, &CancellationToken::new())
+            .await
+            .unwrap();
+        let mode = registry.folder().metadata().unwrap().permissions().mode();
+        registry.stop().await.unwrap();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

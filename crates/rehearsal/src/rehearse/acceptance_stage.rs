@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use acceptance::{Configured, Sources, StackReport, SuiteReport, Verdict};
+use acceptance::{AcceptancePlan, Configured, Sources, StackReport, SuiteReport, Verdict};
 use registry_model::{Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
@@ -19,9 +19,7 @@ pub(super) async fn run(
     progress.start("accept");
     let registry = Registry::load(root, &options.registry)?;
     let images = acceptance::guard(&registry.entries, &Platform::linux_amd64())?;
-    let mut wanted = options.acceptance.clone();
-    wanted.root = root.to_path_buf();
-    let plan = acceptance::plan(&wanted, &Sources::read(&wanted)?)?;
+    let plan = plan(options, root)?;
     let missing: Vec<&str> = [add(&plan.stack), add(&plan.suite)]
         .into_iter()
         .flatten()
@@ -29,18 +27,18 @@ pub(super) async fn run(
     let ran = acceptance::run(&plan, &images, cancel).await?;
     report.acceptance = Some(ran.clone());
     match ran.verdict {
-        Verdict::NotConfigured => progress.not_configured(&missing.join("; ")),
+        Verdict::NotConfigured => {
+            let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();
+            parts.extend(missing.iter().map(|add| (*add).to_owned()));
+            progress.not_configured(&parts.join("; "));
+        }
         Verdict::Failed => {
             return Err(RehearseError::NotAccepted {
                 detail: detail(&ran.suite),
             });
         }
         Verdict::Passed => {
-            let mut parts = Vec::new();
-            if let StackReport::Ran { services, .. } = &ran.stack {
-                let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
-                parts.push(format!("{} healthy", names.join(", ")));
-            }
+            let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();
             if let SuiteReport::Ran { command, .. } = &ran.suite {
                 parts.push(format!("`{}` passed", command.join(" ")));
             }
@@ -49,6 +47,32 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+/// Whether this machine has what the stage needs: better known before ten minutes of building.
+pub(super) async fn preflight(
+    options: &RehearseOptions,
+    root: &Path,
+    cancel: &CancellationToken,
+) -> Result<(), RehearseError> {
+    Ok(acceptance::preflight(&plan(options, root)?, cancel).await?)
+}
+
+fn plan(options: &RehearseOptions, root: &Path) -> Result<AcceptancePlan, RehearseError> {
+    let mut wanted = options.acceptance.clone();
+    wanted.root = root.to_path_buf();
+    Ok(acceptance::plan(&wanted, &Sources::read(&wanted)?)?)
+}
+
+/// The services that came up.
+fn healthy(stack: &StackReport) -> Option<String> {
+    match stack {
+        StackReport::Ran { services, .. } => {
+            let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
+            Some(format!("{} healthy", names.join(", ")))
+        }
+        StackReport::NotConfigured { .. } => None,
+    }
 }
 
 fn add<T>(part: &Configured<T>) -> Option<&str> {

@@ -92,6 +92,7 @@ async fn everything(
         return Err(RehearseError::NothingEnabled { repo });
     }
     let engine = image_factory::build::preflight(cancel).await?;
+    acceptance_stage::preflight(options, root, cancel).await?;
     let app = environments::find_app(options, root, cancel).await?;
     let servers = servers.insert(Servers::start(options, scratch, app.is_some(), cancel).await?);
     let base_images = bases::publish(

@@ -34,11 +34,19 @@ def main(ref, handler, *, sample, secrets=()):
 
 def serve(ref, handler, sample, secrets, stream, environ):
     """One run as an envelope; errors are part of it."""
+    if folder := environ.get("PROCESSOR_OUTPUT_DIR"):
+        return serve_into(folder, ref, handler, sample, secrets, stream, environ)
+    # Nobody is told where the files are, so they go with the run.
+    with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
+        return serve_into(folder, ref, handler, sample, secrets, stream, environ)
+
+
+def serve_into(folder, ref, handler, sample, secrets, stream, environ):
     image = environ.get("IMAGE_REF") or None
     envelope = {"ref": ref, "mode": None, "image_digest": digest_of(image), "outputs": []}
     started = time.monotonic()
     inputs = None
-    files = Files(environ.get("PROCESSOR_OUTPUT_DIR") or tempfile.mkdtemp(prefix="outputs-"))
+    files = Files(folder)
     try:
         request = read_request(ref, stream)
         envelope["mode"] = request["mode"]

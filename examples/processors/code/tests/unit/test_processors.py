@@ -66,6 +66,15 @@ class Requests(unittest.TestCase):
 
 
 class Output(unittest.TestCase):
+    def test_without_a_folder_for_them_no_outputs_stay_behind(self):
+        with tempfile.TemporaryDirectory() as place, mock.patch.object(tempfile, "tempdir", place):
+            for body in (b"", b"{"):
+                envelope = serve(
+                    summarize.REF, summarize.handle, summarize.SAMPLE, (), io.BytesIO(body), {}
+                )
+                self.assertEqual(len(envelope["outputs"]), 2 if body == b"" else 0)
+                self.assertEqual(os.listdir(place), [])
+
     def test_paths_stay_in_the_folder(self):
         with tempfile.TemporaryDirectory() as folder:
             os.symlink("/tmp", Path(folder) / "link")

@@ -1,0 +1,130 @@
+//! Machines that this one is not: an engine's API and a `docker` made up by the test.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use image_factory::build::{BuildOptions, BuildReport, build};
+use image_factory::{ErrorClass, FactoryError};
+use process::Command;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::common::{Nowhere, Project};
+
+const FOLDER: &str = "IMAGE_FACTORY_TEST_MACHINE";
+
+/// A buildx that is new enough, and builds nothing.
+const DOCKER: &str = r#"#!/bin/sh
+here=${0%/*}
+echo "$*" >> "$here/asked"
+case "$*" in
+  'buildx version') echo 'github.com/docker/buildx v0.13.1 x' ;;
+  'buildx bake --file '*) stat -c '%a' "${4%/*}" "$4" > "$here/modes"; cp "$4" "$here/bake.json"; exit 1 ;;
+  *) exit 1 ;;
+esac
+"#;
+
+/// Only a new process can have another environment: runs the test `name` once more in one, where
+/// [`DOCKER`] comes first on `PATH`. In that process, its folder.
+async fn machine(name: &str) -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return Some(folder.into());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let docker = folder.path().join("docker");
+    std::fs::write(&docker, DOCKER).unwrap();
+    std::fs::set_permissions(&docker, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("machine::{name}")])
+        .env("PATH", format!("{}:{path}", folder.path().display()))
+        .env("DOCKER_HOST", format!("unix://{}", socket(folder.path())))
+        .env(FOLDER, folder.path())
+        .run(&CancellationToken::new())
+        .await
+        .unwrap();
+    assert!(again.stdout_text().contains("1 passed"), "{again:?}");
+    None
+}
+
+fn socket(folder: &Path) -> String {
+    folder.join("docker.sock").display().to_string()
+}
+
+/// Answers as an engine whose API is `1.<minor>` does, until the test ends.
+fn serve_engine(folder: &Path, minor: u32) {
+    let listener = UnixListener::bind(socket(folder)).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let request = String::from_utf8(request).unwrap();
+            let path = request.split(' ').nth(1).unwrap();
+            let asked: Option<u32> = path
+                .strip_prefix("/v1.")
+                .and_then(|rest| rest.split('/').next()?.parse().ok());
+            let (status, body) = if asked.is_some_and(|asked| asked > minor) {
+                let problem = "client version is too new. Maximum supported API version is";
+                (
+                    "400 Bad Request",
+                    format!(r#"{{"message":"{problem} 1.{minor}"}}"#),
+                )
+            } else {
+                assert!(path.ends_with("/version"), "{path}");
+                let body = format!(r#"{{"Version":"18.06.3-ce","ApiVersion":"1.{minor}"}}"#);
+                ("200 OK", body)
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+}
+
+/// Builds one image with a build argument.
+async fn build_one() -> Result<BuildReport, FactoryError> {
+    let project = Project::new("127.0.0.1:1");
+    project.processor("one", "FROM scratch\n", "  args: {LICENCE: abc}\n");
+    let plan = project.plan(&Nowhere).await;
+    let options = BuildOptions::new(project.root());
+    build(&plan, &Nowhere, &options, &CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn an_engine_without_buildkit_is_refused() {
+    let Some(folder) = machine("an_engine_without_buildkit_is_refused").await else {
+        return;
+    };
+    serve_engine(&folder, 38);
+    let error = build_one().await.unwrap_err();
+    let FactoryError::EngineWithoutBuildKit { found } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(found, "18.06.3-ce");
+    assert_eq!(error.class(), ErrorClass::Input);
+    assert_eq!(error.hint().unwrap(), "install Docker 18.09 or newer");
+    let asked = std::fs::read_to_string(folder.join("asked")).unwrap_or_default();
+    assert!(!asked.contains("bake"), "{asked}");
+}
+
+#[tokio::test]
+async fn files_of_a_build_are_for_its_user_only() {
+    let Some(folder) = machine("files_of_a_build_are_for_its_user_only").await else {
+        return;
+    };
+    serve_engine(&folder, 39);
+    let error = build_one().await.unwrap_err();
+    assert!(matches!(error, FactoryError::BuildFailed(_)), "{error:?}");
+    let bake = std::fs::read_to_string(folder.join("bake.json")).unwrap();
+    assert!(bake.contains(r#""LICENCE": "abc""#), "{bake}");
+    let modes = std::fs::read_to_string(folder.join("modes")).unwrap();
+    assert_eq!(modes, "700\n600\n");
+}
