@@ -75,6 +75,14 @@ pub(crate) enum ConfigError {
         #[source]
         source: serde_yaml::Error,
     },
+    /// A value in it makes no sense.
+    #[error("use `{field}` of `pipeline.yml`: {problem}")]
+    Value {
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// A path in it leaves the repository.
     #[error("use `{field}: {path}` of `pipeline.yml`: it leaves the repository")]
     Escapes {
@@ -127,6 +135,9 @@ impl Config {
                 });
             }
         }
+        if let Some(environments) = &config.environments {
+            check_environments(environments)?;
+        }
         Ok(config)
     }
 
@@ -148,6 +159,23 @@ impl Config {
             .clone()
             .unwrap_or_else(|| PathBuf::from("code"))
     }
+}
+
+/// A promotion goes from each to the next.
+fn check_environments(environments: &[Environment]) -> Result<(), ConfigError> {
+    let wrong = |problem| ConfigError::Value {
+        field: "environments",
+        problem,
+    };
+    if environments.is_empty() {
+        return Err(wrong("the list is empty".to_owned()));
+    }
+    for (index, environment) in environments.iter().enumerate() {
+        if environments[..index].contains(environment) {
+            return Err(wrong(format!("`{environment}` is there twice")));
+        }
+    }
+    Ok(())
 }
 
 fn stays_inside(path: &Path) -> bool {
@@ -181,6 +209,22 @@ mod tests {
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("base-image"), "{source}");
         assert!(source.contains("base-images"), "{source}");
+    }
+
+    #[test]
+    fn environments_are_some_and_each_once() {
+        for (list, problem) in [
+            ("[]", "the list is empty"),
+            ("[dev, main, dev]", "`dev` is there twice"),
+        ] {
+            let error = parse(&format!("environments: {list}\n")).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("use `environments` of `pipeline.yml`: {problem}")
+            );
+        }
+        let config = parse("environments: [main, dev]\n").unwrap();
+        assert_eq!(config.environments().len(), 2);
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub enum Severity {
 pub struct Finding {
     /// One of [`CODES`]; it never changes its meaning.
     pub code: &'static str,
-    /// The registry file, relative to the root of the repository; `.` when it is about no file.
+    /// The registry file, relative to the root of the repository. What is wrong with a pattern
+    /// has the pattern here, what is wrong with the repository its path or `.`.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
@@ -66,10 +67,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it is about a file, and not about the repository as a whole.
+    /// Whether it is about a line of a file, and not about the repository or a pattern.
     #[must_use]
-    pub fn is_of_file(&self) -> bool {
-        self.file != Path::new(".")
+    pub fn has_place(&self) -> bool {
+        self.file.is_relative() && self.file != Path::new(".") && self.code != code::BAD_GLOB
     }
 }
 
@@ -83,8 +84,10 @@ impl fmt::Display for Finding {
             code,
             ..
         } = self;
-        if self.is_of_file() {
+        if self.has_place() {
             write!(f, "{}:{line}:{column}: ", file.display())?;
+        } else if file != Path::new(".") {
+            write!(f, "`{}`: ", file.display())?;
         }
         write!(f, "{message} [{code}]")
     }

@@ -7,25 +7,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::AcceptArgs;
 use super::context::Context;
-use super::output::{print, write_json};
+use super::report::{self, Report};
 use super::stage::{End, stage};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ui::Failure;
 
 pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let entries: Vec<Entry> = context.entries()?.into_iter().cloned().collect();
     let images = acceptance::guard(&entries, &Platform::linux_amd64())?;
     let options = options(&context.root, &context.config);
     let plan = acceptance::plan(&options, &Sources::read(&options)?)?;
-    let json = args.json.json.as_deref();
     let work = async {
         let ended = acceptance::run(&plan, &images, cancel).await;
         if let Err(error) = &ended
             && let Some(report) = error.report()
         {
-            write_json(report, json)?;
+            to.deliver_failed(report);
         }
         Ok(ended?)
     };
@@ -35,18 +35,18 @@ pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result
         Verdict::Failed => End::Failed(suite(&report.suite)),
     })
     .await?;
-    write_json(&report, json)?;
-    if json != Some(Path::new("-")) {
-        print(&format!(
+    let delivered = to.deliver(&report, || {
+        format!(
             "stack: {}\nsuite: {}\n",
             stack(&report.stack),
             suite(&report.suite)
-        ))?;
-    }
-    Ok(match report.verdict {
+        )
+    });
+    let exit = match report.verdict {
         Verdict::Passed | Verdict::NotConfigured => Exit::Done,
         Verdict::Failed => Exit::Acceptance,
-    })
+    };
+    report::ended(Ok(exit), delivered)
 }
 
 /// The acceptance stage as `pipeline.yml` has it.
@@ -55,7 +55,10 @@ pub(super) fn options(root: &Path, config: &Config) -> AcceptanceOptions {
     let mut options = AcceptanceOptions::new(root);
     options.compose_file = configured.compose_file.clone();
     options.services = configured.services.clone();
-    options.directory = configured.directory.clone();
+    options.directory = configured
+        .directory
+        .clone()
+        .or_else(|| config.context.clone());
     options.command = configured.command.clone();
     options.env = configured.env.clone();
     if let Some(seconds) = configured.timeout_seconds {

@@ -1,15 +1,17 @@
-use image_factory::build::{self, BuildOptions, Outcome};
+use image_factory::build::{self, BuildOptions, BuildReport, Outcome};
 use image_factory::{FactoryError, plan};
 use tokio_util::sync::CancellationToken;
 
 use super::args::BuildArgs;
 use super::context::{Context, images, set};
-use super::output::{print, table, write_json};
+use super::output::table;
+use super::report::Report;
 use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
 pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let entries = context.entries()?;
     let images = images()?;
@@ -17,9 +19,8 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     let work =
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, super::plan::end).await?;
-    let json = args.json.json.as_deref();
     if args.dry_run {
-        super::plan::show(&plan, json)?;
+        to.deliver(&plan, || super::plan::show(&plan))?;
         return Ok(Exit::Done);
     }
     let mut building = BuildOptions::new(&context.root);
@@ -29,7 +30,7 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     let work = async {
         let ended = build::build(&plan, &images, &building, cancel).await;
         if let Err(FactoryError::BuildFailed(failure)) = &ended {
-            write_json(&failure.report, json)?;
+            to.deliver_failed(&failure.report);
         }
         Ok(ended?)
     };
@@ -42,20 +43,21 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
         ))
     })
     .await?;
-    write_json(&report, json)?;
-    if json != Some(std::path::Path::new("-")) {
-        let rows: Vec<Vec<String>> = report
-            .built
-            .iter()
-            .map(|one| {
-                let outcome = match one.decision {
-                    Outcome::Built => format!("built in {:.1} s: {}", one.seconds, one.why),
-                    Outcome::Reused => "reused".to_owned(),
-                };
-                vec![one.name(), outcome, one.image.to_string()]
-            })
-            .collect();
-        print(&table(&["processor", "outcome", "image"], &rows))?;
-    }
+    to.deliver(&report, || show(&report))?;
     Ok(Exit::Done)
+}
+
+fn show(report: &BuildReport) -> String {
+    let rows: Vec<Vec<String>> = report
+        .built
+        .iter()
+        .map(|one| {
+            let outcome = match one.decision {
+                Outcome::Built => format!("built in {:.1} s: {}", one.seconds, one.why),
+                Outcome::Reused => "reused".to_owned(),
+            };
+            vec![one.name(), outcome, one.image.to_string()]
+        })
+        .collect();
+    table(&["processor", "outcome", "image"], &rows)
 }

@@ -4,6 +4,7 @@ use image_factory::plan::PlanOptions;
 use registry_model::{Entry, LoadOptions, Platform, Registry};
 
 use super::args::{FactoryArgs, GithubArgs, RepoArgs};
+use super::failures::of_findings;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -25,7 +26,8 @@ impl Context {
             )
         })?;
         let config = Config::load(&root)?;
-        let registry = Registry::load(&root, &load_options(&config))?;
+        let registry = Registry::load(&root, &load_options(&config))
+            .map_err(|findings| of_findings(findings, &root))?;
         for warning in &registry.warnings {
             tracing::warn!("{warning}");
         }

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use modal_deploy::deploy::{self, DeployOptions};
 use modal_deploy::secrets::{self, SecretSource};
 use modal_deploy::smoke::SmokeOptions;
@@ -13,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::args::DeployArgs;
 use super::context::Context;
 use super::failures::modal_exit;
-use super::output::{print, table, write_json};
+use super::output::table;
+use super::report::{self, Report};
 use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
 pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let platform = Platform::linux_amd64();
     let processors: Vec<Processor> = context
@@ -29,8 +29,6 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
     let values = SecretSource::from_env();
     let secrets = secrets::plan(&processors, &secrets::shared(), &values, &args.env)?;
     let plan = deploy::plan(&processors, &secrets)?;
-    let json = args.json.json.as_deref();
-    let quiet = json == Some(Path::new("-"));
     if args.dry_run {
         let apps: Vec<_> = plan
             .apps
@@ -40,11 +38,8 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
                        "secrets": app.tool_secrets})
             })
             .collect();
-        write_json(
-            &json!({"schema": 1, "environment": args.env, "apps": apps}),
-            json,
-        )?;
-        if !quiet {
+        let report = json!({"schema": 1, "environment": args.env, "apps": apps});
+        to.deliver(&report, || {
             let rows: Vec<Vec<String>> = plan
                 .apps
                 .iter()
@@ -57,8 +52,8 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
                     ]
                 })
                 .collect();
-            print(&table(&["processor", "app", "image", "secrets"], &rows))?;
-        }
+            table(&["processor", "app", "image", "secrets"], &rows)
+        })?;
         return Ok(Exit::Done);
     }
     let mut deploying = DeployOptions::new(&context.root);
@@ -85,14 +80,12 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
         },
     )
     .await?;
-    write_json(&report, json)?;
-    if !quiet {
-        show(&report)?;
-    }
-    match report.class() {
+    let delivered = to.deliver(&report, || show(&report));
+    let ended = match report.class() {
         None => Ok(Exit::Done),
         Some(class) => Err(failure(&report, class)),
-    }
+    };
+    report::ended(ended, delivered)
 }
 
 /// Every app that is in trouble, with all that is known about it.
@@ -115,7 +108,7 @@ fn failure(report: &DeployReport, class: ErrorClass) -> Failure {
     Failure::new(modal_exit(class), text).with_hint(hint)
 }
 
-fn show(report: &DeployReport) -> Result<(), Failure> {
+fn show(report: &DeployReport) -> String {
     let rows: Vec<Vec<String>> = report
         .apps
         .iter()
@@ -140,7 +133,7 @@ fn show(report: &DeployReport) -> Result<(), Failure> {
             ]
         })
         .collect();
-    print(&table(
+    table(
         &[
             "processor",
             "digest",
@@ -149,5 +142,5 @@ fn show(report: &DeployReport) -> Result<(), Failure> {
             "note",
         ],
         &rows,
-    ))
+    )
 }

@@ -1,11 +1,15 @@
 //! Every error of every stage, and the exit code it ends with.
 
+use std::path::{Path, PathBuf};
+
 use process::ProcessError;
+use registry_model::{Finding, Findings, Severity};
 use rehearsal::rehearse::RehearseError;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
 use crate::exit::Exit;
+use crate::runner::{Annotation, Level};
 use crate::ui::Failure;
 
 pub(super) fn process_failure(error: ProcessError, exit: Exit) -> Failure {
@@ -19,6 +23,46 @@ pub(super) fn process_failure(error: ProcessError, exit: Exit) -> Failure {
         _ => None,
     };
     Failure::new(exit, error).with_hint(hint)
+}
+
+/// The runner shows ten annotations of a level for a step, and drops the others.
+const MOST_ANNOTATIONS: usize = 10;
+
+/// Findings in the files below `root`; a workflow shows each at its line.
+pub(super) fn of_findings(findings: Findings, root: &Path) -> Failure {
+    let Some(folder) = in_workspace(root) else {
+        return findings.into();
+    };
+    let annotations = findings.iter().take(MOST_ANNOTATIONS);
+    let annotations = annotations.map(|one| annotation(one, &folder)).collect();
+    Failure::from(findings).with_annotations(annotations)
+}
+
+/// A folder as the runner names it: relative to the workspace.
+fn in_workspace(folder: &Path) -> Option<PathBuf> {
+    let workspace = match std::env::var_os("GITHUB_WORKSPACE") {
+        Some(workspace) if !workspace.is_empty() => workspace.into(),
+        _ => std::env::current_dir().ok()?,
+    };
+    let (folder, workspace) = (folder.canonicalize().ok()?, workspace.canonicalize().ok()?);
+    folder.strip_prefix(workspace).ok().map(Path::to_owned)
+}
+
+fn annotation(finding: &Finding, folder: &Path) -> Annotation {
+    let file = folder.join(&finding.file).to_string_lossy().into_owned();
+    let mut message = format!("{} [{}]", finding.message, finding.code);
+    if let Some(hint) = &finding.hint {
+        message.push_str(&format!("\nhint: {hint}"));
+    }
+    Annotation {
+        level: match finding.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+        },
+        place: (finding.has_place()).then_some((file, finding.line as u64, finding.column as u64)),
+        title: None,
+        message,
+    }
 }
 
 fn factory_exit(class: image_factory::ErrorClass) -> Exit {
@@ -82,10 +126,10 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<registry_model::Findings> for Failure {
-    fn from(error: registry_model::Findings) -> Self {
-        let hint = error.hint();
-        Self::new(Exit::Input, error).with_hint(hint)
+impl From<Findings> for Failure {
+    fn from(error: Findings) -> Self {
+        // Each finding shows its own cure.
+        Self::new(Exit::Input, error)
     }
 }
 

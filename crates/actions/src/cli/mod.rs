@@ -11,6 +11,7 @@ mod pin;
 mod plan;
 mod promote;
 mod rehearse;
+mod report;
 mod serve;
 mod stage;
 mod tree;

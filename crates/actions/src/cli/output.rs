@@ -1,36 +1,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::exit::Exit;
 use crate::runner::append_output;
 use crate::ui::{Failure, inert};
-
-/// Writes `report` where `--json` says, and tells a workflow where that is.
-pub(super) fn write_json<T: Serialize>(report: &T, to: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = to else { return Ok(()) };
-    let mut text = serde_json::to_string_pretty(report)
-        .map_err(|error| Failure::new(Exit::Unexpected, error))?;
-    text.push('\n');
-    if path == Path::new("-") {
-        return write(&text);
-    }
-    let failed = |error: std::io::Error| {
-        Failure::new(
-            Exit::Input,
-            format!("write the report `{}`: {error}", path.display()),
-        )
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    set_output("report", &path.to_string_lossy())
-}
 
 /// Sets an output of the step, when there is one.
 pub(super) fn set_output(name: &str, value: &str) -> Result<(), Failure> {
@@ -46,8 +19,8 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     write(&inert(text))
 }
 
-/// A reader that went away is no error.
-fn write(text: &str) -> Result<(), Failure> {
+/// Writes to standard output. A reader that went away is no error.
+pub(super) fn write(text: &str) -> Result<(), Failure> {
     match anstream::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Unexpected, error))

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{PinArgs, PinCommand};
 use super::context::{Context, github};
-use super::output::{print, set_output, table, write_json};
+use super::output::{set_output, table};
+use super::report::Report;
 use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -35,23 +36,20 @@ fn set(command: &PinCommand) -> Result<Exit, Failure> {
         platform,
         json,
     } = command;
+    let to = Report::to(json)?;
     let place = platform.clone().map_or(PinPlace::Oci, PinPlace::Platform);
     let outcome = set_file(file, &place, image)?;
     let written = outcome == SetOutcome::Written;
-    let json = json.json.as_deref();
-    write_json(
-        &SetReport {
-            schema: 1,
-            file,
-            image: image.to_string(),
-            written,
-        },
-        json,
-    )?;
-    if json != Some(Path::new("-")) {
+    let report = SetReport {
+        schema: 1,
+        file,
+        image: image.to_string(),
+        written,
+    };
+    to.deliver(&report, || {
         let what = if written { "pinned" } else { "already so" };
-        print(&format!("{}: {what}: {image}\n", file.display()))?;
-    }
+        format!("{}: {what}: {image}\n", file.display())
+    })?;
     Ok(Exit::Done)
 }
 
@@ -59,6 +57,7 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
     let Some(from) = &args.from else {
         return Err(Failure::new(Exit::Input, "pin: `--from` is not given"));
     };
+    let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let report = BuildReport::read(from)?;
     let mut changes = pin::changes(&report, &context.registry)?;
@@ -71,8 +70,6 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
             wanted.iter().any(is_it)
         });
     }
-    let json = args.json.json.as_deref();
-    let quiet = json == Some(Path::new("-"));
     let mut done = PinReport {
         schema: 1,
         base: args.base.clone(),
@@ -81,7 +78,7 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
         pull_request: None,
     };
     if args.dry_run {
-        write_json(&done, json)?;
+        // The files stay as they are.
     } else if args.propose {
         let run_id = args
             .run_id
@@ -101,31 +98,35 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
             None => End::Done(format!("`{}` has every pin", args.base)),
         })
         .await?;
-        write_json(&done, json)?;
+    } else {
+        pin::apply(&context.root, &changes)?;
+    }
+    let delivered = to.deliver(&done, || show(&done));
+    if args.propose && !args.dry_run {
         let number = done
             .pull_request
             .as_ref()
             .map(|request| request.number.to_string());
         set_output("pull-request-number", &number.unwrap_or_default())?;
-    } else {
-        pin::apply(&context.root, &changes)?;
-        write_json(&done, json)?;
     }
-    if !quiet {
-        show(&done.changes)?;
-        if let Some(request) = &done.pull_request {
-            print(&format!(
-                "pull request #{}: {}\n",
-                request.number, request.url
-            ))?;
-        }
-    }
+    delivered?;
     Ok(Exit::Done)
 }
 
-fn show(changes: &PinChanges) -> Result<(), Failure> {
+fn show(done: &PinReport) -> String {
+    let mut text = changes(&done.changes);
+    if let Some(request) = &done.pull_request {
+        text.push_str(&format!(
+            "pull request #{}: {}\n",
+            request.number, request.url
+        ));
+    }
+    text
+}
+
+fn changes(changes: &PinChanges) -> String {
     if changes.is_empty() {
-        return print("every pin is as it should be\n");
+        return "every pin is as it should be\n".to_owned();
     }
     let rows: Vec<Vec<String>> = changes
         .changes
@@ -142,5 +143,5 @@ fn show(changes: &PinChanges) -> Result<(), Failure> {
             ]
         })
         .collect();
-    print(&table(&["processor", "pin", "file"], &rows))
+    table(&["processor", "pin", "file"], &rows)
 }

@@ -3,12 +3,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::PlanArgs;
 use super::context::{Context, images};
-use super::output::{print, table, write_json};
+use super::output::table;
+use super::report::Report;
 use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
 pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let report = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let entries = context.entries()?;
     let options = context.plan_options(&args.factory);
@@ -16,7 +18,7 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
     let work =
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, end).await?;
-    show(&plan, args.json.json.as_deref())?;
+    report.deliver(&plan, || show(&plan))?;
     Ok(Exit::Done)
 }
 
@@ -30,11 +32,7 @@ pub(super) fn end(plan: &BuildPlan) -> End {
     ))
 }
 
-pub(super) fn show(plan: &BuildPlan, json: Option<&std::path::Path>) -> Result<(), Failure> {
-    write_json(plan, json)?;
-    if json == Some(std::path::Path::new("-")) {
-        return Ok(());
-    }
+pub(super) fn show(plan: &BuildPlan) -> String {
     let rows: Vec<Vec<String>> = plan
         .items
         .iter()
@@ -51,8 +49,5 @@ pub(super) fn show(plan: &BuildPlan, json: Option<&std::path::Path>) -> Result<(
             ]
         })
         .collect();
-    print(&table(
-        &["processor", "decision", "key", "repository"],
-        &rows,
-    ))
+    table(&["processor", "decision", "key", "repository"], &rows)
 }

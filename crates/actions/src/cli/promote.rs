@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::PromoteArgs;
 use super::context::{github, load_options, platforms};
-use super::output::{print, table, write_json};
+use super::output::table;
+use super::report::Report;
 use super::stage::{End, stage};
 use super::tree;
 use crate::config::Config;
@@ -15,18 +16,14 @@ use crate::exit::Exit;
 use crate::ui::Failure;
 
 pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let to_json = Report::to(&args.json)?;
     let repo = github(&args.github, cancel)?;
     // One after the other: two fetches into one clone can meet at a lock.
     let from = standing(&args.repo, &repo, &args.from, cancel).await?;
     let to = standing(&args.repo, &repo, &args.to, cancel).await?;
     let plan = promotion::plan(&from, &to)?;
-    let json = args.json.json.as_deref();
-    let quiet = json == Some(Path::new("-"));
     if args.dry_run {
-        write_json(&plan, json)?;
-        if !quiet {
-            show(&plan)?;
-        }
+        to_json.deliver(&plan, || show(&plan))?;
         return Ok(Exit::Done);
     }
     let work = async { Ok(promotion::run(&plan, &repo, cancel).await?) };
@@ -35,11 +32,7 @@ pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Resul
         None => End::Done("nothing to promote".to_owned()),
     })
     .await?;
-    write_json(&report, json)?;
-    if !quiet {
-        show(&plan)?;
-        say(&report)?;
-    }
+    to_json.deliver(&report, || show(&plan) + &say(&report))?;
     Ok(Exit::Done)
 }
 
@@ -71,7 +64,7 @@ async fn standing(
     ))
 }
 
-fn show(plan: &PromotionPlan) -> Result<(), Failure> {
+fn show(plan: &PromotionPlan) -> String {
     let rows: Vec<Vec<String>> = plan
         .comparisons
         .iter()
@@ -88,23 +81,22 @@ fn show(plan: &PromotionPlan) -> Result<(), Failure> {
             vec![one.reference.to_string(), change]
         })
         .collect();
-    print(&table(
+    table(
         &["processor", &format!("{} → {}", plan.from, plan.to)],
         &rows,
-    ))
+    )
 }
 
-fn say(report: &PromotionReport) -> Result<(), Failure> {
+fn say(report: &PromotionReport) -> String {
     match (&report.pull_request, &report.merged) {
-        (Some(request), Some(merged)) => print(&format!(
+        (Some(request), Some(merged)) => format!(
             "pull request #{} merged as {}\n",
             request.number,
             merged.short()
-        )),
-        (Some(request), None) => print(&format!(
-            "pull request #{}: {}\n",
-            request.number, request.url
-        )),
-        (None, _) => print("nothing to promote\n"),
+        ),
+        (Some(request), None) => {
+            format!("pull request #{}: {}\n", request.number, request.url)
+        }
+        (None, _) => "nothing to promote\n".to_owned(),
     }
 }

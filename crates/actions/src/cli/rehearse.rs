@@ -1,14 +1,18 @@
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use rehearsal::rehearse::{RehearsalReport, RehearseOptions, Status, Verdict, run as rehearse};
+use rehearsal::rehearse::{
+    RehearsalReport, RehearseError, RehearseOptions, Status, Verdict, run as rehearse,
+};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::accept;
 use super::args::RehearseArgs;
 use super::context::{load_options, platforms};
-use super::output::{print, table, write_json};
+use super::failures::of_findings;
+use super::output::table;
+use super::report::{self, Report};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -17,6 +21,7 @@ use crate::ui::Failure;
 static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../examples/processors");
 
 pub(super) async fn run(args: &RehearseArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
+    let to = Report::to(&args.json)?;
     let example = match &args.repo {
         Some(_) => None,
         None => Some(unpack()?),
@@ -30,16 +35,12 @@ pub(super) async fn run(args: &RehearseArgs, cancel: &CancellationToken) -> Resu
     let options = options(&repo, args.keep, &config);
     let mut report = RehearsalReport::default();
     let ended = rehearse(&options, &mut report, cancel).await;
-    let json = args.json.json.as_deref();
-    write_json(&report, json)?;
-    if json != Some(Path::new("-")) {
-        print(&show(&report, &options))?;
-        if let Some(kept) = &report.kept {
-            print(&format!("kept: {}\n", kept.display()))?;
-        }
-    }
-    ended?;
-    Ok(Exit::Done)
+    let delivered = to.deliver(&report, || show(&report, &options));
+    let ended = ended.map_err(|error| match error {
+        RehearseError::RegistryFiles(findings) => of_findings(findings, &repo),
+        error => error.into(),
+    });
+    report::ended(ended.map(|()| Exit::Done), delivered)
 }
 
 fn options(repo: &Path, keep: bool, config: &Config) -> RehearseOptions {
@@ -72,6 +73,14 @@ fn unpack() -> Result<TempDir, Failure> {
 
 /// The table that a rehearsal ends with: a line a processor, a column an environment.
 fn show(report: &RehearsalReport, options: &RehearseOptions) -> String {
+    let mut text = proof(report, options);
+    if let Some(kept) = &report.kept {
+        text.push_str(&format!("kept: {}\n", kept.display()));
+    }
+    text
+}
+
+fn proof(report: &RehearsalReport, options: &RehearseOptions) -> String {
     let mut text = String::new();
     for (summary, stages) in not_configured(report) {
         text.push_str(&format!("{}: {summary}\n", stages.join(", ")));

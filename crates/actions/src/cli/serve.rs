@@ -73,7 +73,15 @@ async fn github(
     server
         .create_repository(&name, "dev", Some(from), cancel)
         .await
-        .map_err(failed)?;
+        .map_err(failed)
+        .map_err(|failure| {
+            let hint = failure.hint.clone().unwrap_or_else(|| {
+                "give a folder of a git repository with --from; `git init`, `git add --all` and \
+                 `git commit` make one"
+                    .to_owned()
+            });
+            failure.with_hint(Some(hint))
+        })?;
     print(&format!(
         "GitHub API at {api}\n  GITHUB_API_URL={api} GITHUB_REPOSITORY={name} pipeline pin --from build.json --propose --run-id 1\n  git clone {dir}\n",
         api = server.api_url(),

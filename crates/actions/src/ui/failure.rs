@@ -14,6 +14,8 @@ pub(crate) struct Failure {
     pub(crate) error: Box<dyn Error + Send + Sync>,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// What a workflow shows at its place; otherwise the whole text is one annotation.
+    pub(crate) annotations: Vec<Annotation>,
 }
 
 impl Failure {
@@ -23,6 +25,7 @@ impl Failure {
             exit,
             error: error.into(),
             hint: None,
+            annotations: Vec::new(),
         }
     }
 
@@ -30,6 +33,13 @@ impl Failure {
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
+        self
+    }
+
+    /// The same with annotations of its parts.
+    #[must_use]
+    pub(crate) fn with_annotations(mut self, annotations: Vec<Annotation>) -> Self {
+        self.annotations = annotations;
         self
     }
 
@@ -60,14 +70,22 @@ impl Failure {
     pub(crate) fn show(&self, in_workflow: bool) {
         let text = self.text();
         let _ = writeln!(anstream::stderr(), "{}", inert(&text));
-        if in_workflow {
-            let message = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
-            let annotation = Annotation {
-                level: Level::Error,
-                place: None,
-                title: None,
-                message,
-            };
+        if !in_workflow {
+            return;
+        }
+        let message = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
+        let whole = [Annotation {
+            level: Level::Error,
+            place: None,
+            title: None,
+            message,
+        }];
+        let annotations = match self.exit {
+            Exit::Interrupted => &whole,
+            _ if self.annotations.is_empty() => &whole,
+            _ => &self.annotations[..],
+        };
+        for annotation in annotations {
             let _ = writeln!(std::io::stdout(), "{annotation}");
         }
     }

@@ -100,6 +100,16 @@ async fn the_suite_decides() {
             (&"failed".into(), &2.into())
         );
 
+        // It counts more than that this cannot be written.
+        let full = bench.path("full");
+        std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+        let ran = bench.pipeline("accept --json").arg(&full).go().await;
+        let ran = ran.ended(13).one_error();
+        ran.says(&[
+            "make test-acceptance",
+            "warning: failed to write the report",
+        ]);
+
         // Ctrl-C ends the suite with everything that it started.
         bench.write(
             "code/Makefile",
@@ -118,7 +128,7 @@ async fn the_suite_decides() {
         })
         .await;
         let pid = pid.lock().unwrap().clone().unwrap();
-        interrupt(&pid).await;
+        interrupt(&pid);
         let ran = ended.await.unwrap().ended(130);
         ran.says(&["interrupted: "]);
         eventually("the child of the suite ends", || {

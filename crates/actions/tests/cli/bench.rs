@@ -179,9 +179,14 @@ impl Run {
 }
 
 /// Interrupts the program of this number, as Ctrl-C does.
-pub(crate) async fn interrupt(pid: &str) {
-    let kill = Command::new("kill").args(["-INT", pid]);
-    kill.run(&CancellationToken::new()).await.unwrap();
+pub(crate) fn interrupt(pid: &str) {
+    send(pid, rustix::process::Signal::INT);
+}
+
+/// Sends a signal to the program of this number.
+pub(crate) fn send(pid: &str, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// Whether no program has this number, or only its exit code is left of it.

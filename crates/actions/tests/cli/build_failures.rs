@@ -64,7 +64,7 @@ async fn a_build_can_be_interrupted() {
         .await;
         let started = Instant::now();
         let pid = pid.lock().unwrap().clone().unwrap();
-        interrupt(&pid).await;
+        interrupt(&pid);
         ended.await.unwrap().ended(130).says(&["interrupted: "]);
         assert!(
             started.elapsed() < Duration::from_secs(60),

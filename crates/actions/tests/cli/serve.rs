@@ -2,11 +2,12 @@ use std::sync::{Arc, Mutex};
 
 use github::RepoOptions;
 use process::{Command, Stream};
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, Ran, eventually, interrupt};
+use super::bench::{Bench, Ran, eventually, send};
 use super::project;
 
 /// `pipeline serve …`, running.
@@ -46,8 +47,12 @@ impl Serving {
     }
 
     async fn interrupt(self) {
+        self.end(Signal::INT).await;
+    }
+
+    async fn end(self, signal: Signal) {
         // The shell says its number and then becomes the program.
-        interrupt(&self.line(0).unwrap()).await;
+        send(&self.line(0).unwrap(), signal);
         let ran = self.ended.await.unwrap().ok();
         assert_eq!(ran.stderr, "");
     }
@@ -111,6 +116,17 @@ async fn modal_serves_the_modal_program() {
     serving.interrupt().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_terminal_ends_it_as_an_interruption_does() {
+    for signal in [Signal::HUP, Signal::TERM] {
+        let bench = Arc::new(Bench::new());
+        let serving = Serving::start(Arc::clone(&bench), "registry").await;
+        let host = serving.address();
+        serving.end(signal).await;
+        assert!(tokio::net::TcpStream::connect(&host).await.is_err());
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_served_is_told_with_its_cure() {
     let bench = Bench::new();
@@ -131,7 +147,8 @@ async fn what_cannot_be_served_is_told_with_its_cure() {
     let run = bench
         .pipeline("serve github --from")
         .arg(bench.path("home"));
-    run.go().await.ended(2).one_error();
+    let ran = run.go().await.ended(2).one_error();
+    ran.says(&["hint: ", "git repository with --from"]);
     let run = bench.pipeline("serve github --repository acme");
     run.go().await.ended(2).one_error();
 }

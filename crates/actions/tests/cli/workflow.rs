@@ -44,11 +44,7 @@ async fn an_error_is_one_annotation_and_never_another_command() {
         .one_error();
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(lines.len(), 1, "{}", ran.stdout);
-    assert!(
-        lines[0].starts_with("::error::failed to "),
-        "{}",
-        ran.stdout
-    );
+    assert!(lines[0].starts_with("::error file="), "{}", ran.stdout);
     assert!(lines[0].contains("%0A"), "{}", ran.stdout);
     for line in ran.stderr.lines() {
         let command = line.trim_start().starts_with("::") || line.contains("##[");

@@ -141,6 +141,5 @@ fn args(reader: &mut Reader<'_>, build: NodeId) -> Vec<(String, String)> {
 /// Whether `ARG` of a Dockerfile can declare it, which takes what a shell takes.
 fn is_arg_name(name: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    name.bytes().next().is_some_and(letter)
-        && name.bytes().all(|b| letter(b) || b.is_ascii_digit())
+    name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b.is_ascii_digit())
 }

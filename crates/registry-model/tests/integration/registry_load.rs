@@ -348,6 +348,8 @@ code/apps/core/registry/processors/x.yaml:2:75: `build.context` should be text, 
 code/apps/core/registry/processors/x.yaml:2:86: `build.target` should be text, and is a list [bad-type]
 code/apps/core/registry/processors/x.yaml:2:97: `build.args.A` should be text, and is empty [bad-type]
 code/apps/core/registry/processors/x.yaml:2:105: `build.args.B` should be text, and is a list [bad-type]
+code/apps/core/registry/processors/x.yaml:2:110: `1C` below `build.args` is no name of a build argument [bad-arg-name]
+code/apps/core/registry/processors/x.yaml:2:117: `E-$F` below `build.args` is no name of a build argument [bad-arg-name]
 "#);
 }
 
@@ -448,16 +450,23 @@ fn an_entry_that_is_switched_off_needs_no_dockerfile() {
 #[test]
 fn a_repository_without_registry_files_is_an_error_that_says_where_it_looked() {
     let root = repository(&[("README.md", "")]);
-    insta::assert_snapshot!(said(&root), @".:1:1: no registry file below [root] [no-registry-files]");
+    insta::assert_snapshot!(said(&root), @"no registry file below [root] [no-registry-files]");
     insta::assert_snapshot!(load(&root).unwrap_err().hint().unwrap(), @"looked for `code/apps/core/registry/processors/*.yaml`, `code/apps/core/registry/processors/*.yml`, `tools/**/registry.yaml`; give other patterns in `pipeline.yml` if the files live elsewhere");
     let options = LoadOptions::new(["/etc/*.yaml", "a/[", "../x.yaml"], "");
     insta::assert_snapshot!(Registry::load(root.path(), &options).unwrap_err(), @r#"
-/etc/*.yaml:1:1: can't look for registry files: the pattern is empty, absolute or has `..` [bad-glob]
-../x.yaml:1:1: can't look for registry files: the pattern is empty, absolute or has `..` [bad-glob]
-a/[:1:1: can't look for registry files: unclosed character class; missing ']' [bad-glob]
+read the registry files: 3 problems
+  `/etc/*.yaml`: can't look for registry files: the pattern is empty, absolute or has `..` [bad-glob]
+    hint: give a pattern relative to the repository, as in `tools/**/registry.yaml`
+  `../x.yaml`: can't look for registry files: the pattern is empty, absolute or has `..` [bad-glob]
+    hint: give a pattern relative to the repository, as in `tools/**/registry.yaml`
+  `a/[`: can't look for registry files: unclosed character class; missing ']' [bad-glob]
+    hint: give a pattern relative to the repository, as in `tools/**/registry.yaml`
 "#);
     let nowhere = Registry::load(Path::new("/nowhere/at/all"), &options).unwrap_err();
-    insta::assert_snapshot!(nowhere, @"/nowhere/at/all:1:1: can't open the repository: No such file or directory (os error 2) [unreadable]");
+    insta::assert_snapshot!(nowhere, @r"
+    read the registry files: 1 problem
+      `/nowhere/at/all`: can't open the repository: No such file or directory (os error 2) [unreadable]
+    ");
 }
 
 #[test]
