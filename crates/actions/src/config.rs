@@ -138,6 +138,19 @@ impl Config {
         if let Some(environments) = &config.environments {
             check_environments(environments)?;
         }
+        let lists = [
+            (
+                "registry-files",
+                config.registry_files.as_ref().map(Vec::len),
+            ),
+            ("platforms", config.platforms.as_ref().map(Vec::len)),
+        ];
+        if let Some((field, _)) = lists.iter().find(|(_, length)| *length == Some(0)) {
+            return Err(ConfigError::Value {
+                field,
+                problem: "the list is empty".to_owned(),
+            });
+        }
         Ok(config)
     }
 
@@ -225,6 +238,14 @@ mod tests {
         }
         let config = parse("environments: [main, dev]\n").unwrap();
         assert_eq!(config.environments().len(), 2);
+    }
+
+    #[test]
+    fn an_empty_list_is_refused_by_name() {
+        for field in ["registry-files", "platforms", "environments"] {
+            let error = parse(&format!("{field}: []\n")).unwrap_err().to_string();
+            assert!(error.contains(field) && error.contains("empty"), "{error}");
+        }
     }
 
     #[test]

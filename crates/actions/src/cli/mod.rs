@@ -100,6 +100,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
 /// Cancels on the first Ctrl-C, SIGTERM or SIGHUP. Everything listens to the token and cleans up.
 async fn cancel_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
+    // Asked before the handler takes its place: `nohup` means to go on.
+    let hangups_are_ignored = hangups_are_ignored();
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -111,7 +113,16 @@ async fn cancel_on_signal(cancel: CancellationToken) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         // The terminal was closed, or the connection to it was lost.
-        _ = hangup.recv() => {}
+        _ = hangup.recv(), if !hangups_are_ignored => {}
     }
     cancel.cancel();
+}
+
+/// Whether this process was started to outlive its terminal, as `nohup` does. Source: proc(5),
+/// `SigIgn` of `/proc/pid/status`, whose lowest bit is signal 1.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }

@@ -2,7 +2,9 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use serde::Serialize;
 
 use super::args::JsonArg;
@@ -12,6 +14,9 @@ use crate::ui::Failure;
 
 /// As many symbolic links as Linux follows.
 const MAX_LINKS: usize = 40;
+
+/// How long a pipe may be without a reader.
+const PIPE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What `--json` asks for, known to be possible before anything is started.
 #[derive(Debug)]
@@ -143,7 +148,7 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(rustix::io::Errno::LOOP.into())
+    Err(Errno::LOOP.into())
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -179,6 +184,19 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn pour(path: &Path, text: &str) -> io::Result<()> {
-    let mut open = fs::OpenOptions::new().write(true).open(path)?;
-    open.write_all(text.as_bytes())
+    use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
+    let since = Instant::now();
+    // Opening a pipe would wait for its reader, for ever and deaf to Ctrl-C.
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = loop {
+        match open(path, flags, Mode::empty()) {
+            Err(Errno::NXIO) if since.elapsed() < PIPE_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(Errno::NXIO) => return Err(io::Error::other("nothing reads from it")),
+            opened => break opened?,
+        }
+    };
+    fcntl_setfl(&opened, OFlags::empty())?;
+    fs::File::from(opened).write_all(text.as_bytes())
 }

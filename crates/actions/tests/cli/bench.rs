@@ -77,7 +77,9 @@ impl Bench {
     /// The same, preceded by a line with the number of the process.
     pub(crate) fn pipeline_in_shell(&self, words: &str) -> Run {
         let script = "echo $$; exec \"$0\" \"$@\"";
-        let command = Command::new("sh")
+        // Hang-ups count even when the tests themselves were told to ignore them.
+        let command = Command::new("env")
+            .args(["--default-signal=HUP", "sh"])
             .args(["-c", script])
             .arg(env!("CARGO_BIN_EXE_pipeline"));
         self.prepared(command).words(words)

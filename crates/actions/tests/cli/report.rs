@@ -79,6 +79,9 @@ async fn a_pipe_is_written_to_and_stays() {
     assert!(pipe.metadata().unwrap().file_type().is_fifo());
     let report: serde_json::Value = serde_json::from_str(&read.await.unwrap()).unwrap();
     assert_eq!(report["schema"], 1);
+    // Nobody waits for ever.
+    let ran = bench.pipeline(&words).arg(&pipe).go().await.ended(2);
+    ran.one_error().says(&["nothing reads from it"]);
 }
 
 #[tokio::test]

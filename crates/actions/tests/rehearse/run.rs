@@ -29,8 +29,14 @@ impl Rehearsal {
         let temporary = folder.path().join("tmp");
         std::fs::create_dir(&temporary).unwrap();
         // The shell leaves its process id behind and becomes the rehearsal.
-        let mut command = Command::new("sh")
-            .args(["-c", "echo $$ >\"$0\"; exec \"$@\""])
+        // Hang-ups count even when the tests themselves were told to ignore them.
+        let mut command = Command::new("env")
+            .args([
+                "--default-signal=HUP",
+                "sh",
+                "-c",
+                "echo $$ >\"$0\"; exec \"$@\"",
+            ])
             .arg(folder.path().join("pid"))
             .arg(env!("CARGO_BIN_EXE_pipeline"))
             .args(["rehearse", "--json"])
