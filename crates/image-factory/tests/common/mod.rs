@@ -90,17 +90,32 @@ impl Store {
 
     /// The images that the engine has of this registry.
     async fn kept(&self) -> Vec<String> {
-        let all = docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).await;
+        let all = docker(&[
+            "image",
+            "ls",
+            "--format",
+            "{{.Repository}} {{.Tag}} {{.ID}}",
+        ])
+        .await;
         let ours = format!("{}/", self.host);
         all.lines()
-            .filter(|name| name.starts_with(&ours))
-            .map(str::to_owned)
+            .filter_map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                let [repository, tag, id] = words[..] else {
+                    panic!("not three words: {line}")
+                };
+                // Two builds in one second have one tag, which the second takes from the first.
+                repository.starts_with(&ours).then(|| match tag {
+                    "<none>" => id.to_owned(),
+                    tag => format!("{repository}:{tag}"),
+                })
+            })
             .collect()
     }
 
     async fn stop(self) {
         for image in self.kept().await {
-            docker(&["image", "rm", &image]).await;
+            docker(&["image", "rm", "--force", &image]).await;
         }
         assert_eq!(self.kept().await, [""; 0]);
         self.service.stop(Duration::from_millis(200)).await;
