@@ -41,6 +41,34 @@ async fn no_buildx_or_one_too_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_compose_or_one_too_old() {
+    let repo = copy_of_example().await;
+    let docker = process::which("docker").unwrap();
+    for (answer, says) in [
+        (
+            "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1",
+            "compose",
+        ),
+        ("echo 1.29.2", "1.29.2"),
+    ] {
+        let rehearsal = Rehearsal::of(repo.path());
+        let shims = rehearsal.folder().join("shims");
+        std::fs::create_dir(&shims).unwrap();
+        let script = format!(
+            "#!/bin/sh\n[ \"$1\" = compose ] && {{ {answer}; exit; }}\nexec {} \"$@\"\n",
+            docker.display()
+        );
+        write_program(&shims.join("docker"), &script);
+        // Nor may an old `docker-compose` of the machine answer in its place.
+        write_program(&shims.join("docker-compose"), "#!/bin/sh\necho 1.29.2\n");
+        let path = format!("{}:{}", shims.display(), std::env::var("PATH").unwrap());
+        let ended = run(rehearsal.env("PATH", path)).await;
+        ended.assert_failed(2, &[says, "hint: "]);
+        assert!(ended.report()["plan"].is_null(), "known before the plan");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_registry_program() {
     let (_turn, engine) = Engine::mine().await;
     let repo = foreign::repository();

@@ -81,8 +81,6 @@ async fn pins(
         expect_pinned(&work, &digest, FILES)?;
         let loop_ = Command::new(&python).args([&script, &share]).arg(&digest);
         yaml.push(seconds(loop_, cancel).await?);
-        std::fs::remove_dir_all(&work)
-            .map_err(|error| Error::io(format!("remove {}", work.display()), error))?;
     }
     let ours = median(&ours);
     #[expect(clippy::cast_precision_loss, reason = "a small constant")]
