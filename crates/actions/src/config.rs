@@ -48,7 +48,7 @@ pub(crate) struct AcceptanceConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct ModalConfig {
-    /// The Modal app; default `code/modal_app.py`, when it is there.
+    /// The Modal app; default `modal_app.py` in the context, when it is there.
     pub(crate) app: Option<PathBuf>,
     /// The function that the smoke test calls; default `smoke`.
     pub(crate) function: Option<String>,
@@ -163,6 +163,13 @@ impl Config {
                 .filter_map(|name| name.parse().ok())
                 .collect()
         })
+    }
+
+    /// The Modal app.
+    #[must_use]
+    pub(crate) fn modal_app(&self) -> PathBuf {
+        let usual = || self.context().join("modal_app.py");
+        self.modal.app.clone().unwrap_or_else(usual)
     }
 
     /// The build context.

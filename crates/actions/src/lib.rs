@@ -25,3 +25,8 @@ pub mod runner;
 mod ui;
 
 pub use exit::Exit;
+
+/// The examples of README, which the doc tests compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

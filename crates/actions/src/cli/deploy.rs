@@ -57,9 +57,7 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
         return Ok(Exit::Done);
     }
     let mut deploying = DeployOptions::new(&context.root);
-    if let Some(app) = &context.config.modal.app {
-        deploying.app_file = app.to_string_lossy().into_owned();
-    }
+    deploying.app_file = context.config.modal_app().to_string_lossy().into_owned();
     let mut smoke = SmokeOptions::default();
     if let Some(function) = &context.config.modal.function {
         smoke.function.clone_from(function);

@@ -206,7 +206,6 @@ impl From<RehearseError> for Failure {
             _ if error.is_cancelled() => Exit::Interrupted,
             RehearseError::Factory(error) => factory_exit(error.class()),
             RehearseError::Acceptance(error) => acceptance_exit(error.class()),
-            RehearseError::NotAccepted { .. } => Exit::Acceptance,
             RehearseError::Modal(error) => modal_exit(error.class()),
             RehearseError::NotDeployed { .. } => Exit::Deploy,
             RehearseError::NotSmoked { .. } => Exit::Smoke,

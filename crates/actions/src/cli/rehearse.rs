@@ -1,3 +1,5 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
@@ -63,6 +65,7 @@ fn unpack() -> Result<TempDir, Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Unexpected, error);
     let folder = tempfile::Builder::new()
         .prefix("pipeline-example-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(failed)?;
     let target = folder.path().join("processors");

@@ -1,3 +1,5 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ pub(super) async fn of_branch(
 ) -> Result<TempDir, Failure> {
     let folder = tempfile::Builder::new()
         .prefix("pipeline-tree-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(|error| Failure::new(Exit::Unexpected, error))?;
     let git = || {

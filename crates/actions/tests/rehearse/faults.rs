@@ -154,6 +154,11 @@ async fn failing_suite() {
     let ended = run(Rehearsal::of(repo.path())).await;
     ended.assert_failed(13, &["make test-acceptance", "the budget is spent"]);
     assert_eq!(ended.report()["deploys"].as_array().unwrap().len(), 0);
+    assert_eq!(
+        ended.report()["acceptance"]["suite"]["exit"],
+        2,
+        "make's own"
+    );
     engine.assert_as_before().await;
 }
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use acceptance::{AcceptancePlan, Configured, Sources, StackReport, SuiteReport, Verdict};
+use acceptance::{AcceptancePlan, Configured, Sources, StackReport, SuiteReport};
 use registry_model::{Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
@@ -24,28 +24,22 @@ pub(super) async fn run(
         .into_iter()
         .flatten()
         .collect();
-    let ran = acceptance::run(&plan, &images, cancel).await?;
-    report.acceptance = Some(ran.clone());
-    match ran.verdict {
-        Verdict::NotConfigured => {
-            let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();
-            parts.extend(missing.iter().map(|add| (*add).to_owned()));
-            progress.not_configured(&parts.join("; "));
-        }
-        Verdict::Failed => {
-            return Err(RehearseError::NotAccepted {
-                detail: detail(&ran.suite),
-            });
-        }
-        Verdict::Passed => {
-            let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();
-            if let SuiteReport::Ran { command, .. } = &ran.suite {
-                parts.push(format!("`{}` passed", command.join(" ")));
-            }
-            parts.extend(missing.iter().map(|add| format!("not configured: {add}")));
-            progress.done(parts.join("; "));
-        }
+    // A suite that does not pass is an error, which tells how far it came.
+    let ran = acceptance::run(&plan, &images, cancel)
+        .await
+        .inspect_err(|error| report.acceptance = error.report().cloned())?;
+    let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();
+    if let SuiteReport::Ran { command, .. } = &ran.suite {
+        parts.push(format!("`{}` passed", command.join(" ")));
     }
+    if ran.verdict.is_passed() {
+        parts.extend(missing.iter().map(|add| format!("not configured: {add}")));
+        progress.done(parts.join("; "));
+    } else {
+        parts.extend(missing.iter().map(|add| (*add).to_owned()));
+        progress.not_configured(&parts.join("; "));
+    }
+    report.acceptance = Some(ran);
     Ok(())
 }
 
@@ -79,15 +73,5 @@ fn add<T>(part: &Configured<T>) -> Option<&str> {
     match part {
         Configured::Configured(_) => None,
         Configured::NotConfigured { add } => Some(add),
-    }
-}
-
-fn detail(suite: &SuiteReport) -> String {
-    match suite {
-        SuiteReport::Ran { command, exit, .. } => match exit {
-            Some(code) => format!("`{}` ended with exit code {code}", command.join(" ")),
-            None => format!("`{}` was ended", command.join(" ")),
-        },
-        SuiteReport::NotConfigured { add } => add.clone(),
     }
 }

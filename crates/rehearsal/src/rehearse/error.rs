@@ -54,15 +54,9 @@ pub enum RehearseError {
     /// Calls to the registry.
     #[error(transparent)]
     Oci(#[from] oci::OciError),
-    /// The acceptance stage could not run.
+    /// The acceptance stage could not run, or the suite did not pass.
     #[error(transparent)]
     Acceptance(Box<AcceptanceError>),
-    /// The suite ran and did not pass.
-    #[error("prove the images: {detail}")]
-    NotAccepted {
-        /// What failed.
-        detail: String,
-    },
     /// The deploy could not start.
     #[error(transparent)]
     Modal(#[from] modal_deploy::ModalError),

@@ -23,7 +23,8 @@ pub struct RehearseOptions {
     pub base_images: BTreeMap<String, String>,
     /// The acceptance stage; its root is replaced by that of the scratch copy.
     pub acceptance: AcceptanceOptions,
-    /// The Modal app, relative to the root; `None`: `code/modal_app.py`, if it is there.
+    /// The Modal app, relative to the root; `None`: `modal_app.py` in the context, if it is
+    /// there.
     pub modal_app: Option<PathBuf>,
     /// What the smoke test calls.
     pub smoke_function: String,

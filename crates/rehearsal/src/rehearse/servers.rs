@@ -145,9 +145,6 @@ async fn forget_images(host: &str) {
     // Also when the rehearsal was cancelled: hence a token of its own.
     let never = CancellationToken::new();
     let docker = || Command::new("docker").timeout(Duration::from_secs(60));
-    let filter = format!("reference={host}/*/*");
-    let deep = format!("reference={host}/*/*/*");
-    let deeper = format!("reference={host}/*/*/*/*");
     let listed = docker()
         .args([
             "image",
@@ -155,13 +152,14 @@ async fn forget_images(host: &str) {
             "--format",
             "{{.Repository}} {{.Tag}} {{.ID}}",
         ])
-        .args(["--filter", &filter, "--filter", &deep, "--filter", &deeper])
         .run(&never)
         .await;
     let Ok(listed) = listed else { return };
     let listed = listed.stdout_text();
+    let ours = format!("{host}/");
     let names: Vec<String> = listed
         .lines()
+        .filter(|line| line.starts_with(&ours))
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let (repository, tag, id) = (words.next()?, words.next()?, words.next()?);
