@@ -200,6 +200,27 @@ impl From<promotion::PromotionError> for Failure {
     }
 }
 
+impl From<rehearsal::registry::RegistryError> for Failure {
+    fn from(error: rehearsal::registry::RegistryError) -> Self {
+        let hint = error.hint();
+        Self::new(Exit::Input, error).with_hint(hint)
+    }
+}
+
+impl From<rehearsal::github::EmbeddedGithubError> for Failure {
+    fn from(error: rehearsal::github::EmbeddedGithubError) -> Self {
+        let hint = error.hint();
+        Self::new(Exit::Input, error).with_hint(hint)
+    }
+}
+
+impl From<rehearsal::modal::ModalError> for Failure {
+    fn from(error: rehearsal::modal::ModalError) -> Self {
+        let hint = error.hint();
+        Self::new(Exit::Input, error).with_hint(hint)
+    }
+}
+
 impl From<RehearseError> for Failure {
     fn from(error: RehearseError) -> Self {
         let exit = match &error {

@@ -30,12 +30,8 @@ pub(super) async fn run(args: &ServeArgs, cancel: &CancellationToken) -> Result<
 
 async fn registry(port: u16, cancel: &CancellationToken) -> Result<(), Failure> {
     let port = (port != 0).then_some(port);
-    let server = EmbeddedRegistry::start(&RegistryOptions { folder: None, port }, cancel)
-        .await
-        .map_err(|error| {
-            let hint = error.hint();
-            Failure::new(exit(error.is_cancelled()), error).with_hint(hint)
-        })?;
+    let options = RegistryOptions { folder: None, port };
+    let server = EmbeddedRegistry::start(&options, cancel).await?;
     print(&format!(
         "registry at {host}\n  docker push {host}/team/image:tag\n  pipeline build --registry {host}\n",
         host = server.host()
@@ -53,10 +49,6 @@ async fn github(
     from: &Path,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let failed = |error: rehearsal::github::EmbeddedGithubError| {
-        let hint = error.hint();
-        Failure::new(exit(error.is_cancelled()), error).with_hint(hint)
-    };
     let another = || (port != 0).then(|| "choose another port, or 0 for any free one".to_owned());
     let name: github::RepoName = repository.parse()?;
     let options = EmbeddedGithubOptions {
@@ -65,7 +57,7 @@ async fn github(
     };
     let server = EmbeddedGithub::start(options, cancel)
         .await
-        .map_err(failed)
+        .map_err(Failure::from)
         .map_err(|failure| match failure.hint {
             None => failure.with_hint(another()),
             Some(_) => failure,
@@ -73,7 +65,7 @@ async fn github(
     server
         .create_repository(&name, "dev", Some(from), cancel)
         .await
-        .map_err(failed)
+        .map_err(Failure::from)
         .map_err(|failure| {
             let hint = failure.hint.clone().unwrap_or_else(|| {
                 "give a folder of a git repository with --from; `git init`, `git add --all` and \
@@ -102,12 +94,7 @@ async fn modal(
         environments: environments.to_vec(),
         ..ModalOptions::default()
     };
-    let server = EmbeddedModal::start(options, cancel)
-        .await
-        .map_err(|error| {
-            let hint = error.hint();
-            Failure::new(exit(error.is_cancelled()), error).with_hint(hint)
-        })?;
+    let server = EmbeddedModal::start(options, cancel).await?;
     print(&format!(
         "Modal control plane at {url}\n  export MODAL_SERVER_URL={url} MODAL_TOKEN_ID=ak-any MODAL_TOKEN_SECRET=as-any\n  modal environment list\n",
         url = server.url()
@@ -115,12 +102,4 @@ async fn modal(
     cancel.cancelled().await;
     server.stop().await;
     Ok(())
-}
-
-fn exit(cancelled: bool) -> Exit {
-    if cancelled {
-        Exit::Interrupted
-    } else {
-        Exit::Input
-    }
 }

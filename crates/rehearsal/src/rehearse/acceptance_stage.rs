@@ -5,27 +5,26 @@ use registry_model::{Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::report::RehearsalReport;
+use super::scene::Scene;
 use super::stages::Stages;
 use super::{RehearseError, RehearseOptions};
 
 /// Proves the pinned images on the stack, with the suite, as far as the repository has them.
 pub(super) async fn run(
-    options: &RehearseOptions,
-    root: &Path,
+    scene: &Scene<'_>,
+    registry: &Registry,
     report: &mut RehearsalReport,
     progress: &mut Stages<'_>,
-    cancel: &CancellationToken,
 ) -> Result<(), RehearseError> {
     progress.start("accept");
-    let registry = Registry::load(root, &options.registry)?;
     let images = acceptance::guard(&registry.entries, &Platform::linux_amd64())?;
-    let plan = plan(options, root)?;
+    let plan = plan(scene.options, scene.root())?;
     let missing: Vec<&str> = [add(&plan.stack), add(&plan.suite)]
         .into_iter()
         .flatten()
         .collect();
     // A suite that does not pass is an error, which tells how far it came.
-    let ran = acceptance::run(&plan, &images, cancel)
+    let ran = acceptance::run(&plan, &images, scene.cancel)
         .await
         .inspect_err(|error| report.acceptance = error.report().cloned())?;
     let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();

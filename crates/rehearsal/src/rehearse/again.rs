@@ -5,31 +5,21 @@ use image_factory::build::{self, BuildOptions, Built, Outcome};
 use image_factory::pin::{self, ProposeOptions};
 use image_factory::plan;
 use registry_model::ProcessorRef;
-use tokio_util::sync::CancellationToken;
 
-use super::factory::{first_branch, plan_options};
+use super::RehearseError;
 use super::report::Again;
-use super::run::at;
-use super::scratch::Scratch;
-use super::servers::Servers;
-use super::{RehearseError, RehearseOptions};
+use super::scene::Scene;
 
 /// Plans, builds and pins once more, on the tree with the merged pins. Anything but nothing is an
 /// error: it would go on for ever.
 pub(super) async fn run(
-    options: &RehearseOptions,
-    scratch: &Scratch,
-    servers: &Servers,
-    base_images: &BTreeMap<String, String>,
+    scene: &Scene<'_>,
     made: &BTreeMap<ProcessorRef, Built>,
-    cancel: &CancellationToken,
 ) -> Result<Again, RehearseError> {
-    let Some(first) = options.environments.first() else {
-        return Err(RehearseError::Loop {
-            detail: "there is no environment".to_owned(),
-        });
-    };
-    let registry = at(options, scratch, servers, first, cancel).await?;
+    let Scene {
+        servers, cancel, ..
+    } = scene;
+    let registry = scene.at(scene.first).await?;
     let before = servers
         .repo
         .find_open_pull_requests(None, None)
@@ -38,13 +28,13 @@ pub(super) async fn run(
 
     let since = Instant::now();
     let entries: Vec<_> = registry.entries.iter().collect();
-    let planning = plan_options(options, scratch, servers, base_images);
+    let planning = scene.plan_options();
     let planned = plan::plan(&registry, &entries, &servers.images, &planning, cancel).await?;
-    let building = BuildOptions::new(scratch.root());
+    let building = BuildOptions::new(scene.root());
     let built = build::build(&planned, &servers.images, &building, cancel).await?;
     let changes = pin::changes(&built, &registry)?;
     let mut proposing = ProposeOptions::new("again");
-    proposing.base = first_branch(options);
+    proposing.base = scene.first.to_string();
     let pinned = pin::propose(&servers.repo, &changes, &proposing, cancel).await?;
     let seconds = since.elapsed().as_secs_f64();
 

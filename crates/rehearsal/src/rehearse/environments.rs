@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use modal_deploy::deploy::{self, DeployOptions, Deployer};
+use modal_deploy::deploy::{DeployOptions, Deployer, plan as plan_deploy};
 use modal_deploy::smoke::SmokeOptions;
 use modal_deploy::{DeployReport, Deployed, ErrorClass, Processor, RunOptions, Verdict, secrets};
 use promotion::{PromotionReport, Standing};
@@ -8,10 +8,8 @@ use registry_model::{Environment, Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::report::RehearsalReport;
-use super::run::at;
-use super::scratch::Scratch;
+use super::scene::Scene;
 use super::secrets::made_up;
-use super::servers::Servers;
 use super::stages::Stages;
 use super::{RehearseError, RehearseOptions};
 
@@ -50,57 +48,47 @@ fn deploy_options(root: &Path, app: &Path) -> DeployOptions {
     options
 }
 
-/// One deploy to one environment.
-pub(super) struct Deployment<'a> {
-    pub(super) options: &'a RehearseOptions,
-    pub(super) root: &'a Path,
-    pub(super) servers: &'a Servers,
-    pub(super) app: &'a Path,
-    pub(super) environment: &'a Environment,
-}
-
-impl Deployment<'_> {
-    /// Writes the secrets, deploys what is pinned in the working tree, and smoke-tests it.
-    pub(super) async fn run(
-        &self,
-        report: &mut RehearsalReport,
-        progress: &mut Stages<'_>,
-        cancel: &CancellationToken,
-    ) -> Result<(), RehearseError> {
-        let Some(modal) = &self.servers.modal else {
-            return Ok(());
-        };
-        let registry = Registry::load(self.root, &self.options.registry)?;
-        let platform = Platform::linux_amd64();
-        let processors: Vec<Processor> = registry
-            .entries
-            .iter()
-            .filter(|entry| entry.enabled)
-            .map(|entry| Processor::from_entry(entry, &platform))
-            .collect();
-        let values = made_up(&registry)?;
-        let secrets = secrets::plan(&processors, &secrets::shared(), &values, self.environment)?;
-        let plan = deploy::plan(&processors, &secrets)?;
-        let run = RunOptions {
-            deploy: deploy_options(self.root, self.app),
-            smoke: Some(SmokeOptions {
-                function: self.options.smoke_function.clone(),
-                ..SmokeOptions::default()
-            }),
-            create_environment: true,
-        };
-        let done = modal_deploy::run(&modal.client, &plan, &secrets, &run, cancel).await?;
-        let outcome = judge(&done, self.environment);
-        let summary = format!(
-            "{} secrets written, {} apps live, every smoke test passed",
-            done.secrets.synced.len(),
-            done.apps.len()
-        );
-        report.deploys.push(done);
-        outcome?;
-        progress.done(summary);
-        Ok(())
-    }
+/// Writes the secrets, deploys what is pinned in the working tree, and smoke-tests it.
+pub(super) async fn deploy(
+    scene: &Scene<'_>,
+    app: &Path,
+    environment: &Environment,
+    registry: &Registry,
+    report: &mut RehearsalReport,
+    progress: &mut Stages<'_>,
+) -> Result<(), RehearseError> {
+    let Some(modal) = &scene.servers.modal else {
+        return Ok(());
+    };
+    let platform = Platform::linux_amd64();
+    let processors: Vec<Processor> = registry
+        .entries
+        .iter()
+        .filter(|entry| entry.enabled)
+        .map(|entry| Processor::from_entry(entry, &platform))
+        .collect();
+    let values = made_up(registry)?;
+    let secrets = secrets::plan(&processors, &secrets::shared(), &values, environment)?;
+    let plan = plan_deploy(&processors, &secrets)?;
+    let run = RunOptions {
+        deploy: deploy_options(scene.root(), app),
+        smoke: Some(SmokeOptions {
+            function: scene.options.smoke_function.clone(),
+            ..SmokeOptions::default()
+        }),
+        create_environment: true,
+    };
+    let done = modal_deploy::run(&modal.client, &plan, &secrets, &run, scene.cancel).await?;
+    let outcome = judge(&done, environment);
+    let summary = format!(
+        "{} secrets written, {} apps live, every smoke test passed",
+        done.secrets.synced.len(),
+        done.apps.len()
+    );
+    report.deploys.push(done);
+    outcome?;
+    progress.done(summary);
+    Ok(())
 }
 
 fn judge(report: &DeployReport, environment: &Environment) -> Result<(), RehearseError> {
@@ -142,21 +130,19 @@ fn judge(report: &DeployReport, environment: &Environment) -> Result<(), Rehears
     }
 }
 
-/// Merges the registry files of `from` into `to`, and leaves the working tree at `to`.
+/// Merges the registry files of `from` into `to`, leaves the working tree there, and returns what
+/// it pins now.
 pub(super) async fn promote(
-    options: &RehearseOptions,
-    scratch: &Scratch,
-    servers: &Servers,
+    scene: &Scene<'_>,
     from: &Environment,
     to: &Environment,
     progress: &mut Stages<'_>,
-    cancel: &CancellationToken,
-) -> Result<PromotionReport, RehearseError> {
+) -> Result<(PromotionReport, Registry), RehearseError> {
     progress.start(&format!("promote {to}"));
     let mut standings = Vec::new();
     for environment in [to, from] {
-        let registry = at(options, scratch, servers, environment, cancel).await?;
-        let head = scratch.head(cancel).await?;
+        let registry = scene.at(environment).await?;
+        let head = scene.scratch.head(scene.cancel).await?;
         let commit = head.parse().map_err(|error| RehearseError::Setting {
             what: "the commit of the scratch copy",
             problem: format!("{error}"),
@@ -165,12 +151,12 @@ pub(super) async fn promote(
             environment.clone(),
             commit,
             &registry.entries,
-            &options.platforms,
+            &scene.options.platforms,
         ));
     }
     let plan = promotion::plan(&standings[1], &standings[0])?;
-    let done = promotion::run(&plan, &servers.repo, cancel).await?;
-    at(options, scratch, servers, to, cancel).await?;
+    let done = promotion::run(&plan, &scene.servers.repo, scene.cancel).await?;
+    let registry = scene.at(to).await?;
     progress.done(match &done.pull_request {
         Some(request) => format!(
             "{} pins from {from}; pull request #{} merged",
@@ -179,5 +165,5 @@ pub(super) async fn promote(
         ),
         None => format!("{from} and {to} pin the same digests"),
     });
-    Ok(done)
+    Ok((done, registry))
 }

@@ -3,35 +3,30 @@ use std::collections::BTreeMap;
 use github::MergeMethod;
 use image_factory::build::{self, BuildOptions, Built, Outcome};
 use image_factory::pin::{self, ProposeOptions};
-use image_factory::plan::{self, PlanOptions};
+use image_factory::plan;
 use registry_model::{Platform, ProcessorRef, Registry};
-use tokio_util::sync::CancellationToken;
 
+use super::RehearseError;
 use super::report::RehearsalReport;
-use super::run::{at, repository_name};
-use super::scratch::Scratch;
-use super::servers::Servers;
+use super::scene::Scene;
 use super::stages::Stages;
-use super::{RehearseError, RehearseOptions};
 
 /// Plans, builds, pins, and merges the pins into the first environment's branch. Returns the
 /// image of each processor for the platform that Modal runs.
 pub(super) async fn make(
-    options: &RehearseOptions,
-    scratch: &Scratch,
-    servers: &Servers,
-    base_images: &BTreeMap<String, String>,
+    scene: &Scene<'_>,
+    registry: &Registry,
     report: &mut RehearsalReport,
     progress: &mut Stages<'_>,
-    cancel: &CancellationToken,
 ) -> Result<BTreeMap<ProcessorRef, Built>, RehearseError> {
-    let root = scratch.root();
-    let registry = Registry::load(root, &options.registry)?;
+    let Scene {
+        servers, cancel, ..
+    } = scene;
     let entries: Vec<_> = registry.entries.iter().collect();
 
     progress.start("plan");
-    let planning = plan_options(options, scratch, servers, base_images);
-    let planned = plan::plan(&registry, &entries, &servers.images, &planning, cancel).await?;
+    let planning = scene.plan_options();
+    let planned = plan::plan(registry, &entries, &servers.images, &planning, cancel).await?;
     let count = planned.to_build().count();
     progress.done(format!(
         "{count} to build, {} to reuse",
@@ -40,7 +35,8 @@ pub(super) async fn make(
     report.plan = Some(planned.clone());
 
     progress.start("build");
-    let built = build::build(&planned, &servers.images, &BuildOptions::new(root), cancel).await?;
+    let building = BuildOptions::new(scene.root());
+    let built = build::build(&planned, &servers.images, &building, cancel).await?;
     let count = built
         .built
         .iter()
@@ -52,9 +48,9 @@ pub(super) async fn make(
     report.build = Some(built.clone());
 
     progress.start("pin");
-    let changes = pin::changes(&built, &registry)?;
+    let changes = pin::changes(&built, registry)?;
     let mut proposing = ProposeOptions::new(&report.run_id);
-    proposing.base = first_branch(options);
+    proposing.base = scene.first.to_string();
     let pinned = pin::propose(&servers.repo, &changes, &proposing, cancel).await?;
     let summary = match &pinned.pull_request {
         Some(request) => {
@@ -73,9 +69,6 @@ pub(super) async fn make(
         None => "no pin changed".to_owned(),
     };
     report.pin = Some(pinned);
-    if let Some(first) = options.environments.first() {
-        at(options, scratch, servers, first, cancel).await?;
-    }
     progress.done(summary);
 
     let runs = Platform::linux_amd64();
@@ -86,27 +79,4 @@ pub(super) async fn make(
         .filter(|one| for_modal(&one.pin_platform))
         .map(|one| (one.reference.clone(), one))
         .collect())
-}
-
-pub(super) fn plan_options(
-    options: &RehearseOptions,
-    scratch: &Scratch,
-    servers: &Servers,
-    base_images: &BTreeMap<String, String>,
-) -> PlanOptions {
-    let mut planning = PlanOptions::new(scratch.root());
-    // The registry is replaced below; the path is what counts.
-    let default = || format!("ghcr.io/rehearsal/{}", repository_name(&options.repository));
-    planning.image_prefix = Some(options.image_prefix.clone().unwrap_or_else(default));
-    planning.registry_host = Some(servers.registry.host());
-    planning.platforms = options.platforms.clone();
-    planning.base_images = base_images.clone();
-    planning
-}
-
-pub(super) fn first_branch(options: &RehearseOptions) -> String {
-    options
-        .environments
-        .first()
-        .map_or_else(|| "dev".to_owned(), ToString::to_string)
 }

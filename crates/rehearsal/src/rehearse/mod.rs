@@ -10,6 +10,7 @@ mod options;
 mod proof;
 mod report;
 mod run;
+mod scene;
 mod scratch;
 mod secrets;
 mod servers;

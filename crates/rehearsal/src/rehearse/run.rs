@@ -7,14 +7,15 @@ use registry_model::{Environment, Platform, ProcessorRef, Registry};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use super::again;
-use super::environments::{self, Deployment};
 use super::proof::{ProofRow, Verdict};
 use super::report::RehearsalReport;
+use super::scene::Scene;
 use super::scratch::Scratch;
 use super::servers::Servers;
 use super::stages::Stages;
-use super::{RehearseError, RehearseOptions, acceptance_stage, bases, factory};
+use super::{
+    RehearseError, RehearseOptions, acceptance_stage, again, bases, environments, factory,
+};
 
 /// Runs every stage on a scratch copy of the repository.
 ///
@@ -45,7 +46,7 @@ pub async fn run(
         let mut servers = None;
         let ended = tokio::select! {
             biased;
-            ended = everything(options, &scratch, &mut servers, report, &mut progress, cancel) => ended,
+            ended = everything(options, first, &scratch, &mut servers, report, &mut progress, cancel) => ended,
             // A stage that does not notice by itself may take a moment to end; not longer.
             () = overdue(cancel) => Err(RehearseError::Cancelled),
         };
@@ -79,6 +80,7 @@ async fn overdue(cancel: &CancellationToken) {
 
 async fn everything(
     options: &RehearseOptions,
+    first: &Environment,
     scratch: &Scratch,
     servers: &mut Option<Servers>,
     report: &mut RehearsalReport,
@@ -94,7 +96,8 @@ async fn everything(
     let engine = image_factory::build::preflight(cancel).await?;
     acceptance_stage::preflight(options, root, cancel).await?;
     let app = environments::find_app(options, root, cancel).await?;
-    let servers = servers.insert(Servers::start(options, scratch, app.is_some(), cancel).await?);
+    let servers =
+        servers.insert(Servers::start(options, first, scratch, app.is_some(), cancel).await?);
     let base_images = bases::publish(
         &options.base_images,
         &servers.registry.host(),
@@ -109,45 +112,30 @@ async fn everything(
         engine.buildx
     ));
 
-    let made = factory::make(
+    let scene = Scene {
         options,
+        first,
         scratch,
         servers,
-        &base_images,
-        report,
-        progress,
+        base_images,
         cancel,
-    )
-    .await?;
-    acceptance_stage::run(options, root, report, progress, cancel).await?;
+    };
+    let made = factory::make(&scene, &registry, report, progress).await?;
+    let mut registry = scene.at(first).await?;
+    acceptance_stage::run(&scene, &registry, report, progress).await?;
 
     let mut previous: Option<&Environment> = None;
     for environment in &options.environments {
         if let Some(from) = previous {
-            let promoted = environments::promote(
-                options,
-                scratch,
-                servers,
-                from,
-                environment,
-                progress,
-                cancel,
-            )
-            .await?;
+            let (promoted, pinned) =
+                environments::promote(&scene, from, environment, progress).await?;
             report.promotions.push(promoted);
+            registry = pinned;
         }
-        let name = format!("deploy {environment}");
-        progress.start(&name);
+        progress.start(&format!("deploy {environment}"));
         match &app {
             Some(app) => {
-                let deployment = Deployment {
-                    options,
-                    root,
-                    servers,
-                    app,
-                    environment,
-                };
-                deployment.run(report, progress, cancel).await?;
+                environments::deploy(&scene, app, environment, &registry, report, progress).await?;
             }
             None => progress.not_configured(&format!(
                 "add `{}` with a `{}` function, or name your app in `modal.app` of pipeline.yml",
@@ -159,12 +147,12 @@ async fn everything(
     }
 
     progress.start("again");
-    let again = again::run(options, scratch, servers, &base_images, &made, cancel).await?;
+    let again = again::run(&scene, &made).await?;
     progress.done("nothing to build, nothing to pin");
     report.again = Some(again);
 
     progress.start("proof");
-    report.proof = prove(options, scratch, servers, report, &made, cancel).await?;
+    report.proof = prove(&scene, report, &made).await?;
     let differing: Vec<String> = report
         .proof
         .iter()
@@ -192,17 +180,15 @@ async fn everything(
 
 /// Asks git, the registry and the control plane what each environment runs.
 async fn prove(
-    options: &RehearseOptions,
-    scratch: &Scratch,
-    servers: &Servers,
+    scene: &Scene<'_>,
     report: &RehearsalReport,
     made: &BTreeMap<ProcessorRef, Built>,
-    cancel: &CancellationToken,
 ) -> Result<Vec<ProofRow>, RehearseError> {
     let platform = Platform::linux_amd64();
     let mut rows = Vec::new();
-    for environment in &options.environments {
-        let registry = at(options, scratch, servers, environment, cancel).await?;
+    let servers = scene.servers;
+    for environment in &scene.options.environments {
+        let registry = scene.at(environment).await?;
         for entry in registry.entries.iter().filter(|entry| entry.enabled) {
             let built = made.get(&entry.reference);
             let git = entry.pinned(&platform).cloned();
@@ -241,20 +227,6 @@ async fn prove(
         }
     }
     Ok(rows)
-}
-
-/// The registry files of an environment's branch, as that branch is now.
-pub(super) async fn at(
-    options: &RehearseOptions,
-    scratch: &Scratch,
-    servers: &Servers,
-    environment: &Environment,
-    cancel: &CancellationToken,
-) -> Result<Registry, RehearseError> {
-    scratch
-        .sync(&servers.git_dir(), environment.as_str(), cancel)
-        .await?;
-    Ok(Registry::load(scratch.root(), &options.registry)?)
 }
 
 /// A secret of this rehearsal only, in a form that can be searched for in what it prints.

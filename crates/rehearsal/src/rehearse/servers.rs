@@ -32,6 +32,7 @@ pub(super) struct Modal {
 impl Servers {
     pub(super) async fn start(
         options: &RehearseOptions,
+        first: &Environment,
         scratch: &Scratch,
         with_modal: bool,
         cancel: &CancellationToken,
@@ -61,12 +62,8 @@ impl Servers {
                 what: "the name of the repository",
                 problem: format!("{error}"),
             })?;
-        let first = options
-            .environments
-            .first()
-            .map_or("dev", Environment::as_str);
         github
-            .create_repository(&name, first, Some(scratch.root()), cancel)
+            .create_repository(&name, first.as_str(), Some(scratch.root()), cancel)
             .await?;
         let repo = Repo::new(RepoOptions {
             api_url: github.api_url(),
@@ -74,7 +71,7 @@ impl Servers {
             cancel: cancel.clone(),
             ..RepoOptions::new(name)
         })?;
-        if let Some(head) = repo.branch_head(first).await? {
+        if let Some(head) = repo.branch_head(first.as_str()).await? {
             for environment in options.environments.iter().skip(1) {
                 repo.create_branch(environment.as_str(), &head).await?;
             }
