@@ -1,42 +1,105 @@
 use std::future::Future;
 
-use oci::OciError;
+use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
 use registry_model::{Digest, PinnedImage, Repository};
 
-/// The three questions to an OCI registry that planning and building need.
+type Answer<T> = Result<T, OciError>;
+
+/// What planning and building ask of an OCI registry.
 pub trait Images: Sync {
     /// The digest that a tag stands for, if there is one.
     fn resolve(
         &self,
         repository: &Repository,
         tag: &str,
-    ) -> impl Future<Output = Result<Option<Digest>, OciError>> + Send;
+    ) -> impl Future<Output = Answer<Option<Digest>>> + Send;
 
     /// Whether the registry has this image.
-    fn exists(&self, image: &PinnedImage) -> impl Future<Output = Result<bool, OciError>> + Send;
+    fn exists(&self, image: &PinnedImage) -> impl Future<Output = Answer<bool>> + Send;
+
+    /// What an image is: its platforms and its size.
+    fn describe(&self, image: &PinnedImage) -> impl Future<Output = Answer<ImageInfo>> + Send;
+
+    /// What the image's config says, for each platform.
+    fn configs(&self, image: &PinnedImage)
+    -> impl Future<Output = Answer<Vec<ImageConfig>>> + Send;
 
     /// Lets `tag` stand for the image, unless it stands for another one already.
-    fn tag(
+    fn tag(&self, image: &PinnedImage, tag: &str) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Lets `tag` stand for the image, whatever it stood for.
+    fn move_tag(&self, image: &PinnedImage, tag: &str) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Whether we may push to the repository.
+    fn check_push(&self, repository: &Repository) -> impl Future<Output = Answer<()>> + Send;
+
+    /// How much two images are alike.
+    fn compare(
         &self,
-        image: &PinnedImage,
-        tag: &str,
-    ) -> impl Future<Output = Result<(), OciError>> + Send;
+        old: &PinnedImage,
+        new: &PinnedImage,
+    ) -> impl Future<Output = Answer<Likeness>> + Send;
+
+    /// Stores an artifact beside an image.
+    fn attach(
+        &self,
+        subject: &PinnedImage,
+        artifact: &Artifact,
+    ) -> impl Future<Output = Answer<PinnedImage>> + Send;
+
+    /// The artifacts of one type beside an image, oldest first.
+    fn referrers(
+        &self,
+        subject: &PinnedImage,
+        artifact_type: &str,
+    ) -> impl Future<Output = Answer<Vec<Referrer>>> + Send;
+
+    /// The content of an artifact.
+    fn artifact(&self, manifest: &PinnedImage) -> impl Future<Output = Answer<Vec<u8>>> + Send;
 }
 
 impl Images for oci::Client {
-    async fn resolve(
-        &self,
-        repository: &Repository,
-        tag: &str,
-    ) -> Result<Option<Digest>, OciError> {
+    async fn resolve(&self, repository: &Repository, tag: &str) -> Answer<Option<Digest>> {
         Self::resolve(self, repository, tag).await
     }
 
-    async fn exists(&self, image: &PinnedImage) -> Result<bool, OciError> {
+    async fn exists(&self, image: &PinnedImage) -> Answer<bool> {
         Self::exists(self, image).await
     }
 
-    async fn tag(&self, image: &PinnedImage, tag: &str) -> Result<(), OciError> {
+    async fn describe(&self, image: &PinnedImage) -> Answer<ImageInfo> {
+        Self::describe(self, image).await
+    }
+
+    async fn configs(&self, image: &PinnedImage) -> Answer<Vec<ImageConfig>> {
+        Self::configs(self, image).await
+    }
+
+    async fn tag(&self, image: &PinnedImage, tag: &str) -> Answer<()> {
         Self::tag(self, image, tag).await.map(drop)
+    }
+
+    async fn move_tag(&self, image: &PinnedImage, tag: &str) -> Answer<()> {
+        Self::move_tag(self, image, tag).await
+    }
+
+    async fn check_push(&self, repository: &Repository) -> Answer<()> {
+        Self::check_push(self, repository).await
+    }
+
+    async fn compare(&self, old: &PinnedImage, new: &PinnedImage) -> Answer<Likeness> {
+        Self::compare(self, old, new).await
+    }
+
+    async fn attach(&self, subject: &PinnedImage, artifact: &Artifact) -> Answer<PinnedImage> {
+        Self::attach(self, subject, artifact).await
+    }
+
+    async fn referrers(&self, subject: &PinnedImage, kind: &str) -> Answer<Vec<Referrer>> {
+        Self::referrers(self, subject, Some(kind)).await
+    }
+
+    async fn artifact(&self, manifest: &PinnedImage) -> Answer<Vec<u8>> {
+        Self::artifact(self, manifest).await
     }
 }

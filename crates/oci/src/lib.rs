@@ -44,19 +44,26 @@
 
 mod auth;
 mod client;
+mod config;
 mod credentials;
 mod describe;
 mod error;
 mod host;
+mod likeness;
 mod manifest;
 mod proxy;
+mod push;
+mod referrers;
 mod retry;
 mod tag;
 mod transport;
 
 pub use client::{Client, ClientOptions};
+pub use config::ImageConfig;
 pub use credentials::Credentials;
 pub use describe::{ImageInfo, ImageKind};
 pub use error::OciError;
+pub use likeness::Likeness;
+pub use referrers::{Artifact, Referrer};
 pub use retry::RetryPolicy;
 pub use tag::Tagged;

@@ -34,6 +34,20 @@ impl Client {
             }
             None => {}
         }
+        self.put_tag(image, tag).await?;
+        Ok(Tagged::Written)
+    }
+
+    /// Gives `image` the name `tag`, whatever it stood for: for tags that are meant to move.
+    ///
+    /// # Errors
+    /// As for [`Client::tag`], but never [`OciError::TagTaken`].
+    pub async fn move_tag(&self, image: &PinnedImage, tag: &str) -> Result<(), OciError> {
+        check(tag)?;
+        self.put_tag(image, tag).await
+    }
+
+    async fn put_tag(&self, image: &PinnedImage, tag: &str) -> Result<(), OciError> {
         let operation = format!("tag `{image}` as `{tag}`");
         let Some(raw) = self.pinned(image, &operation).await? else {
             return Err(OciError::NotFound {
@@ -53,7 +67,7 @@ impl Client {
             Some(found) if found != image.digest => {
                 Err(OciError::DigestMismatch { operation, found })
             }
-            _ => Ok(Tagged::Written),
+            _ => Ok(()),
         }
     }
 }

@@ -154,12 +154,14 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ImageSettings;
 
     fn planned(reference: &str, repository: &str, key: u8, why: Why) -> Planned {
         Planned {
             reference: reference.parse().unwrap(),
             file: "registry/x.yaml".into(),
             pin_platform: None,
+            pinned: None,
             repository: repository.parse().unwrap(),
             context: "code".into(),
             dockerfile: "code/x/Dockerfile".into(),
@@ -173,7 +175,11 @@ mod tests {
     }
 
     fn plan(items: Vec<Planned>) -> BuildPlan {
-        BuildPlan { schema: 1, items }
+        BuildPlan {
+            schema: 1,
+            items,
+            settings: ImageSettings::default(),
+        }
     }
 
     #[test]

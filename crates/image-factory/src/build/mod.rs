@@ -10,5 +10,5 @@ mod run;
 
 pub use failure::{BuildFailure, FailedTarget};
 pub use preflight::{Engine, preflight};
-pub use report::{BuildReport, Built, Outcome};
+pub use report::{BuildReport, Built, Outcome, Replaced};
 pub use run::{BuildOptions, build};

@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use oci::Likeness;
 use registry_model::{PinnedImage, Platform, ProcessorRef};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,16 +45,32 @@ pub struct Built {
     pub tags: Vec<String>,
     /// How long building and pushing took, in seconds; 0 if it was reused.
     pub seconds: f64,
+    /// What is pinned now, if it is another image.
+    pub replaces: Option<Replaced>,
+    /// Bytes to pull for all platforms, compressed; known if the pin is to change.
+    pub size: Option<u64>,
+}
+
+/// The image that an image takes the place of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Replaced {
+    /// The image.
+    pub image: PinnedImage,
+    /// Bytes to pull for all platforms, compressed, if it is still there.
+    pub size: Option<u64>,
 }
 
 /// How an image came to be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Built and pushed now.
     Built,
     /// It was there.
     Reused,
+    /// It was built now and is the same as what is pinned, but for this; the pin stays.
+    Kept(Likeness),
 }
 
 impl Built {

@@ -333,6 +333,8 @@ fn outcome(item: &Planned, pushed: &[Pushed<'_>]) -> Option<Built> {
         why: item.why(),
         platforms: item.platforms.clone(),
         tags,
+        replaces: None,
+        size: None,
         seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
     })
 }

@@ -9,6 +9,9 @@ mod options;
 mod run;
 
 pub(crate) use model::item_name;
-pub use model::{BaseImage, BuildPlan, Decision, InputKey, KeyError, Planned, Why};
+pub use model::{
+    BaseImage, BuildPlan, Decision, ImageSettings, InputChange, InputKey, KeyError, Planned,
+    Provenance, Why,
+};
 pub use options::PlanOptions;
 pub use run::plan;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,6 +14,35 @@ pub struct BuildPlan {
     pub schema: u32,
     /// One item for each pin, in the order of the registry files.
     pub items: Vec<Planned>,
+    /// What the builder adds to every image.
+    #[serde(default)]
+    pub settings: ImageSettings,
+}
+
+/// What the builder adds to every image, beyond the Dockerfile: all of it changes the bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ImageSettings {
+    /// Labels of the config.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// How much is told of how the image was made; default nothing.
+    pub provenance: Option<Provenance>,
+    /// Whether a list of what is in the image goes with it.
+    pub sbom: bool,
+    /// All times in the image become this, in seconds since 1970: two builds give one digest.
+    pub source_date_epoch: Option<i64>,
+}
+
+/// How much a provenance attestation tells (docs.docker.com/build/metadata/attestations).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provenance {
+    /// The bare facts.
+    Min,
+    /// Also the build arguments and the Dockerfile.
+    Max,
 }
 
 /// The plan for one pin of one processor. Paths are relative to the root of the repository.
@@ -26,6 +56,8 @@ pub struct Planned {
     pub file: PathBuf,
     /// The platform that the pin is for; none for `image.oci`, which serves all.
     pub pin_platform: Option<Platform>,
+    /// What is pinned there; none while it is pending.
+    pub pinned: Option<PinnedImage>,
     /// Where the image is pushed to.
     pub repository: Repository,
     /// The folder that the engine sees.
@@ -82,10 +114,53 @@ pub enum Why {
     FirstBuild,
     /// The caller wants it.
     Forced,
-    /// Something is pinned, and these inputs were never built.
+    /// The image of these inputs is older than wanted.
+    TooOld {
+        /// When it was made.
+        made: jiff::Timestamp,
+    },
+    /// Something is pinned, and these inputs were never built. What differs is not known, because
+    /// nothing is recorded of the inputs of the pin.
     InputsChanged,
+    /// Something is pinned, and it was built from other inputs.
+    Changed {
+        /// What is pinned.
+        since: Digest,
+        /// What differs, the most telling first.
+        changes: Vec<InputChange>,
+    },
     /// These inputs were built before.
     SameInputs,
+}
+
+/// One way in which the inputs of an image differ from those of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum InputChange {
+    /// A file of the context is new.
+    Added(PathBuf),
+    /// A file of the context, or the Dockerfile, is another.
+    Modified(PathBuf),
+    /// A file of the context is gone.
+    Removed(PathBuf),
+    /// A base image moved, or is new or gone.
+    Base {
+        /// As `FROM` has it.
+        name: String,
+        /// What it was.
+        from: Option<String>,
+        /// What it is.
+        to: Option<String>,
+    },
+    /// A build argument is another, or is new or gone. Values may be private: they are not told.
+    Argument(String),
+    /// The stage to build is another.
+    Target,
+    /// It is built for other platforms.
+    Platforms,
+    /// An option of the builder that changes bytes is another.
+    Setting(String),
 }
 
 /// The SHA-256 of everything that an image follows from, and of nothing else.
@@ -213,7 +288,8 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::FirstBuild => "first build",
             Self::Forced => "forced",
-            Self::InputsChanged => "inputs changed",
+            Self::TooOld { .. } => "too old",
+            Self::InputsChanged | Self::Changed { .. } => "inputs changed",
             Self::SameInputs => "same inputs",
         })
     }

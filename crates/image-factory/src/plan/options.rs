@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use registry_model::Platform;
+
+use super::model::ImageSettings;
 
 /// What a plan depends on besides the registry files.
 #[derive(Clone, Debug)]
@@ -16,8 +19,12 @@ pub struct PlanOptions {
     pub platforms: Vec<Platform>,
     /// Replaces base images: the name in `FROM` → the reference to take instead.
     pub base_images: BTreeMap<String, String>,
+    /// What the builder adds to every image.
+    pub settings: ImageSettings,
     /// Builds also what is there already.
     pub rebuild: bool,
+    /// Builds also what was made longer ago than this.
+    pub max_age: Option<Duration>,
 }
 
 impl PlanOptions {
@@ -30,7 +37,9 @@ impl PlanOptions {
             registry_host: None,
             platforms: vec![Platform::linux_amd64()],
             base_images: BTreeMap::new(),
+            settings: ImageSettings::default(),
             rebuild: false,
+            max_age: None,
         }
     }
 }

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use registry_model::{Digest, Entry, PinPlace, PinState, Platform, Registry, Repository};
+use registry_model::{
+    Digest, Entry, PinPlace, PinState, PinnedImage, Platform, Registry, Repository,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::bases::{self, Replacement};
@@ -48,7 +50,11 @@ pub async fn plan<I: Images>(
             .into_iter()
             .map(|draft| draft.decide(&known, options.rebuild))
             .collect();
-        Ok(BuildPlan { schema: 1, items })
+        Ok(BuildPlan {
+            schema: 1,
+            items,
+            settings: options.settings.clone(),
+        })
     };
     tokio::select! {
         biased;
@@ -61,16 +67,18 @@ pub async fn plan<I: Images>(
 #[derive(Clone, Debug)]
 struct Draft {
     item: Planned,
-    pinned: bool,
 }
 
 /// What follows from the registry file and the options alone.
 fn draft(entry: &Entry, options: &PlanOptions) -> Result<Vec<Draft>, FactoryError> {
     let file = entry.file.clone();
     let repository = repository(entry, options)?;
-    let mut places: Vec<(Option<Platform>, Vec<Platform>, bool)> = Vec::new();
+    let mut places: Vec<(Option<Platform>, Vec<Platform>, Option<PinnedImage>)> = Vec::new();
     for pin in &entry.pins {
-        let pinned = matches!(pin.state, PinState::Pinned(_));
+        let pinned = match &pin.state {
+            PinState::Pinned(image) => Some(image.clone()),
+            PinState::Pending { .. } => None,
+        };
         match &pin.place {
             PinPlace::Oci => places.push((None, options.platforms.clone(), pinned)),
             PinPlace::Platform(platform) if options.platforms.contains(platform) => {
@@ -92,6 +100,7 @@ fn draft(entry: &Entry, options: &PlanOptions) -> Result<Vec<Draft>, FactoryErro
                 reference: entry.reference.clone(),
                 file: file.clone(),
                 pin_platform,
+                pinned,
                 repository: repository.clone(),
                 context: entry.build.context.clone(),
                 dockerfile: entry.build.dockerfile.clone(),
@@ -102,7 +111,6 @@ fn draft(entry: &Entry, options: &PlanOptions) -> Result<Vec<Draft>, FactoryErro
                 key: InputKey::new([0; 32]),
                 decision: Decision::Build { why: Why::Forced },
             },
-            pinned,
         })
         .collect())
 }
@@ -259,14 +267,14 @@ async fn look_up<I: Images>(drafts: &[Draft], images: &I) -> Result<Known, Facto
 
 impl Draft {
     fn decide(self, known: &Known, rebuild: bool) -> Planned {
-        let Self { mut item, pinned } = self;
+        let Self { mut item } = self;
         let place = (item.repository.clone(), item.key.clone());
         item.decision = match known.get(&place) {
             _ if rebuild => Decision::Build { why: Why::Forced },
             Some(digest) => Decision::Reuse {
                 digest: digest.clone(),
             },
-            None if pinned => Decision::Build {
+            None if item.pinned.is_some() => Decision::Build {
                 why: Why::InputsChanged,
             },
             None => Decision::Build {

@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use image_factory::build::{BuildOptions, BuildReport, build};
 use image_factory::plan::{BuildPlan, PlanOptions, plan};
 use image_factory::{FactoryError, Images};
-use oci::OciError;
+use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
 use process::{Command, Service};
 use registry_model::{Digest, LoadOptions, PinnedImage, Registry, Repository};
 use tokio_util::sync::CancellationToken;
@@ -143,8 +143,47 @@ impl Images for Nowhere {
         Ok(false)
     }
 
+    async fn describe(&self, image: &PinnedImage) -> Result<ImageInfo, OciError> {
+        Err(missing(image))
+    }
+
+    async fn configs(&self, image: &PinnedImage) -> Result<Vec<ImageConfig>, OciError> {
+        Err(missing(image))
+    }
+
     async fn tag(&self, _: &PinnedImage, _: &str) -> Result<(), OciError> {
         Ok(())
+    }
+
+    async fn move_tag(&self, _: &PinnedImage, _: &str) -> Result<(), OciError> {
+        Ok(())
+    }
+
+    async fn check_push(&self, _: &Repository) -> Result<(), OciError> {
+        Ok(())
+    }
+
+    async fn compare(&self, old: &PinnedImage, _: &PinnedImage) -> Result<Likeness, OciError> {
+        Err(missing(old))
+    }
+
+    async fn attach(&self, subject: &PinnedImage, _: &Artifact) -> Result<PinnedImage, OciError> {
+        Ok(subject.clone())
+    }
+
+    async fn referrers(&self, _: &PinnedImage, _: &str) -> Result<Vec<Referrer>, OciError> {
+        Ok(Vec::new())
+    }
+
+    async fn artifact(&self, manifest: &PinnedImage) -> Result<Vec<u8>, OciError> {
+        Err(missing(manifest))
+    }
+}
+
+fn missing(image: &PinnedImage) -> OciError {
+    OciError::NotFound {
+        operation: "ask a registry that has nothing".to_owned(),
+        image: image.clone(),
     }
 }
 
