@@ -52,9 +52,10 @@ fn show(report: &BuildReport) -> String {
         .built
         .iter()
         .map(|one| {
-            let outcome = match one.decision {
+            let outcome = match &one.decision {
                 Outcome::Built => format!("built in {:.1} s: {}", one.seconds, one.why),
                 Outcome::Reused => "reused".to_owned(),
+                Outcome::Kept(_) => "kept: the same bits as the pin".to_owned(),
             };
             vec![one.name(), outcome, one.image.to_string()]
         })
