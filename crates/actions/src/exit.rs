@@ -24,13 +24,15 @@ pub enum Exit {
     Promotion = 16,
     /// What runs differs from what is pinned.
     Drift = 17,
+    /// Access to a registry is refused.
+    Access = 18,
     /// Interrupted by the user.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, for `--help` and the documents.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::Done, "done, or nothing to do"),
         (Self::Unexpected, "unexpected error"),
         (Self::Input, "bad usage or input"),
@@ -42,6 +44,7 @@ impl Exit {
         (Self::Smoke, "smoke failed"),
         (Self::Promotion, "promotion rule violated"),
         (Self::Drift, "drift found"),
+        (Self::Access, "access to a registry refused"),
         (Self::Interrupted, "interrupted"),
     ];
 

@@ -9,14 +9,15 @@ use crate::GithubError;
 use crate::refusal::{self, Refusal};
 
 /// How often and how patiently a call is repeated after a server error, a broken connection or a
-/// rate limit that says how long it lasts.
+/// rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// Calls in all, the first one included; default 4.
     pub attempts: u32,
     /// The wait before the second call; each further one is twice as long. Default 0.5 s.
     pub first_wait: Duration,
-    /// A `Retry-After` longer than this is not waited for. Default 60 s.
+    /// A rate limit that lasts longer than this is not waited for; one that does not say how long it
+    /// lasts is waited for this long, as GitHub asks for a minute. Default 60 s.
     pub longest_wait: Duration,
 }
 
@@ -68,7 +69,8 @@ pub(crate) struct Caller {
 struct Reply {
     status: u16,
     retry_after: Option<Duration>,
-    quota_used_up: bool,
+    /// When the quota is used up: how long until there is a new one.
+    quota_back_in: Option<Duration>,
     body: String,
 }
 
@@ -118,7 +120,7 @@ impl Caller {
                     }
                     None => {
                         return Ok(Answer {
-                            outcome: Err(self.refusal(&reply)),
+                            outcome: Err(self.refusal(reply.status, &reply.body)),
                             maybe_done_before,
                         });
                     }
@@ -139,6 +141,18 @@ impl Caller {
             self.pause(operation, wait).await?;
         }
         Err(cancelled(operation))
+    }
+
+    /// The same, but each request goes out once: for what must not be done twice.
+    pub(crate) fn once_only(&self) -> Self {
+        let retry = Retry {
+            attempts: 1,
+            ..self.retry
+        };
+        Self {
+            retry,
+            ..self.clone()
+        }
     }
 
     /// Waits, unless cancelled.
@@ -171,31 +185,21 @@ impl Caller {
         attempt: u32,
         last: bool,
     ) -> Result<Option<Duration>, GithubError> {
-        let limited = reply.status == 429
-            || (reply.status == 403
-                && (reply.retry_after.is_some()
-                    || reply.quota_used_up
-                    || reply.body.contains("rate limit")));
-        if limited {
-            // A 403 without Retry-After may last an hour: waiting would only hide it.
-            let wait = match reply.retry_after {
-                Some(wait) => Some(wait),
-                None if reply.status == 429 && !reply.quota_used_up => Some(self.backoff(attempt)),
-                None => None,
-            };
-            return match wait {
-                Some(wait) if !last && wait <= self.retry.longest_wait => Ok(Some(wait)),
-                _ => Err(GithubError::RateLimited {
+        if let Some(wait) = self.limit(reply) {
+            return if !last && wait <= self.retry.longest_wait {
+                Ok(Some(wait))
+            } else {
+                Err(GithubError::RateLimited {
                     operation: operation.text.clone(),
-                    wait: reply.retry_after,
-                }),
+                    wait: reply.retry_after.or(reply.quota_back_in),
+                })
             };
         }
         match reply.status {
             500.. if last => Err(GithubError::Server {
                 operation: operation.text.clone(),
                 status: reply.status,
-                message: self.refusal(reply).message,
+                message: self.refusal(reply.status, &reply.body).message,
             }),
             500.. => Ok(Some(reply.retry_after.map_or_else(
                 || self.backoff(attempt),
@@ -205,8 +209,27 @@ impl Caller {
         }
     }
 
-    fn refusal(&self, reply: &Reply) -> Refusal {
-        Refusal::read(reply.status, &reply.body, &self.redactor)
+    /// How long to wait when the reply is a rate limit: what it says itself, then when the quota is
+    /// new; a secondary limit may say neither.
+    fn limit(&self, reply: &Reply) -> Option<Duration> {
+        let secondary = || reply.body.to_ascii_lowercase().contains("rate limit");
+        match reply.status {
+            403 if reply.retry_after.is_none() && reply.quota_back_in.is_none() && !secondary() => {
+                None
+            }
+            403 | 429 => Some(
+                reply
+                    .retry_after
+                    .or(reply.quota_back_in)
+                    .unwrap_or(self.retry.longest_wait),
+            ),
+            _ => None,
+        }
+    }
+
+    /// What GitHub says when it says no, without the token.
+    pub(crate) fn refusal(&self, status: u16, body: &str) -> Refusal {
+        Refusal::read(status, body, &self.redactor)
     }
 
     async fn once(
@@ -227,12 +250,20 @@ impl Caller {
             let value = response.headers().get(name)?;
             value.to_str().ok().map(str::to_owned)
         };
+        let number = |name: &str| header(name).and_then(|value| value.trim().parse().ok());
+        let quota_back_in = (number("x-ratelimit-remaining") == Some(0)).then(|| {
+            let reset = number("x-ratelimit-reset").map(Duration::from_secs);
+            // Without a time it is GitHub's hour.
+            reset.map_or(Duration::from_secs(3600), |reset| {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                // A second more, as it is told in whole ones.
+                reset.saturating_sub(now.unwrap_or_default()) + Duration::from_secs(1)
+            })
+        });
         Ok(Reply {
             status: response.status().as_u16(),
-            retry_after: header("retry-after")
-                .and_then(|value| value.trim().parse().ok())
-                .map(Duration::from_secs),
-            quota_used_up: header("x-ratelimit-remaining").is_some_and(|left| left == "0"),
+            retry_after: number("retry-after").map(Duration::from_secs),
+            quota_back_in,
             body: client.body_to_string(response).await.map_err(plain)?,
         })
     }

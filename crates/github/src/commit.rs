@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::call::{Method, Operation};
 use crate::names::{check_branch, check_path, encode};
 use crate::refs::WRITE;
-use crate::{CommitSha, GithubError, Repo};
+use crate::{CommitSha, GithubError, Person, Repo};
 
 /// Entries sent in one tree request.
 const TREE_CHUNK: usize = 100;
@@ -44,6 +44,30 @@ pub struct CommitRequest {
     pub files: Vec<FileChange>,
 }
 
+/// A commit that no branch points at yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The commit that it follows.
+    pub parent: CommitSha,
+    /// The commit message.
+    pub message: String,
+    /// What changes; all else stays as it is in the parent.
+    pub files: Vec<FileChange>,
+}
+
+/// What GitHub made of a [`NewCommit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedCommit {
+    /// Its id.
+    pub sha: CommitSha,
+    /// Whether GitHub signed it, as it does for bot tokens.
+    pub verified: bool,
+    /// Who it says made the change: the token's owner.
+    pub author: Person,
+    /// Who it says made the commit.
+    pub committer: Person,
+}
+
 /// The commit that was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -63,6 +87,14 @@ struct Commit {
     sha: CommitSha,
     tree: Id,
     verification: Option<Verification>,
+    author: Named,
+    committer: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    email: String,
 }
 
 #[derive(Deserialize)]
@@ -101,36 +133,48 @@ impl Repo {
     /// [`GithubError::AlreadyExists`] when the branch does, [`GithubError::Invalid`] for a path that
     /// is no plain file on the base.
     pub async fn commit_files(&self, request: &CommitRequest) -> Result<CommitInfo, GithubError> {
-        let CommitRequest {
-            base,
-            branch,
+        check_branch(&request.branch)?;
+        let parent = self.branch_head(&request.base).await?;
+        let parent = parent.ok_or_else(|| GithubError::NotFound {
+            operation: self.commit_operation(&request.files).text,
+            object: format!("branch `{}`", request.base),
+            permission: WRITE,
+        })?;
+        let made = self
+            .create_commit(&NewCommit {
+                parent: parent.clone(),
+                message: request.message.clone(),
+                files: request.files.clone(),
+            })
+            .await?;
+        self.create_branch(&request.branch, &made.sha).await?;
+        Ok(CommitInfo {
+            sha: made.sha,
+            parent,
+            branch: request.branch.clone(),
+            verified: made.verified,
+        })
+    }
+
+    /// Makes a commit that no branch points at: GitHub forgets it if none ever does.
+    ///
+    /// # Errors
+    /// [`GithubError::Unchanged`] when the parent has these files already (nothing is created
+    /// then), [`GithubError::Invalid`] for a path that is no plain file there.
+    pub async fn create_commit(&self, request: &NewCommit) -> Result<CreatedCommit, GithubError> {
+        let NewCommit {
+            parent,
             message,
             files,
         } = request;
-        check_branch(branch)?;
         for (index, file) in files.iter().enumerate() {
             check_path(&file.path)?;
             if files[..index].iter().any(|other| other.path == file.path) {
                 return Err(GithubError::invalid("path", &file.path, "each file once"));
             }
         }
-        let workflows = files
-            .iter()
-            .any(|file| file.path.starts_with(".github/workflows/"));
-        let operation = self.operation(
-            format_args!("commit {} files to branch `{branch}`", files.len()),
-            format!("branch `{base}`"),
-            if workflows { WRITE_WORKFLOWS } else { WRITE },
-        );
-        let parent = self
-            .branch_head(base)
-            .await?
-            .ok_or_else(|| GithubError::NotFound {
-                operation: operation.text.clone(),
-                object: operation.object.clone(),
-                permission: operation.permission,
-            })?;
-        let base_commit: Commit = self
+        let operation = self.commit_operation(files);
+        let base: Commit = self
             .caller
             .json(
                 &operation,
@@ -139,11 +183,11 @@ impl Repo {
             )
             .await?;
 
-        let modes = self.modes(&operation, &base_commit.tree.sha, files).await?;
+        let modes = self.modes(&operation, &base.tree.sha, files).await?;
         let tree = self
-            .create_tree(&operation, &base_commit.tree.sha, files, &modes)
+            .create_tree(&operation, &base.tree.sha, files, &modes)
             .await?;
-        if tree == base_commit.tree.sha {
+        if tree == base.tree.sha {
             return Err(GithubError::Unchanged {
                 operation: operation.text,
             });
@@ -154,19 +198,33 @@ impl Repo {
             .caller
             .json(&operation, Method::Post(body), &self.path("/git/commits"))
             .await?;
-        self.create_branch(branch, &commit.sha).await?;
-
         let verification = commit.verification.unwrap_or(Verification {
             verified: false,
             reason: "not reported".to_owned(),
         });
         tracing::debug!(sha = %commit.sha, verified = verification.verified, reason = %verification.reason, "committed");
-        Ok(CommitInfo {
+        let person = |named: Named| Person {
+            login: None,
+            name: named.name,
+            email: named.email,
+        };
+        Ok(CreatedCommit {
             sha: commit.sha,
-            parent,
-            branch: branch.clone(),
             verified: verification.verified,
+            author: person(commit.author),
+            committer: person(commit.committer),
         })
+    }
+
+    fn commit_operation(&self, files: &[FileChange]) -> Operation {
+        let workflows = files
+            .iter()
+            .any(|file| file.path.starts_with(".github/workflows/"));
+        self.operation(
+            format_args!("commit {} files", files.len()),
+            format!("the parent commit in {}", self.name),
+            if workflows { WRITE_WORKFLOWS } else { WRITE },
+        )
     }
 
     /// The mode each file gets: its own on the base, else what the change asks for.

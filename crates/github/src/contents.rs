@@ -1,5 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Method;
@@ -113,6 +114,23 @@ impl Repo {
     /// # Errors
     /// When one of them is missing, or they have no commit in common.
     pub async fn compare(&self, base: &str, head: &str) -> Result<Comparison, GithubError> {
+        // The commits themselves are not wanted: one a page keeps the answer small.
+        let Compared {
+            ahead_by,
+            behind_by,
+        } = self.compared(base, head, 1).await?;
+        Ok(Comparison {
+            ahead_by,
+            behind_by,
+        })
+    }
+
+    pub(crate) async fn compared<T: DeserializeOwned>(
+        &self,
+        base: &str,
+        head: &str,
+        commits: u64,
+    ) -> Result<T, GithubError> {
         check_branch(base)?;
         check_branch(head)?;
         let operation = self.operation(
@@ -120,19 +138,11 @@ impl Repo {
             format!("`{base}` or `{head}`"),
             READ,
         );
-        // The commits themselves are not wanted: one a page keeps the answer small.
         let path = self.path(&format!(
-            "/compare/{}...{}?per_page=1",
+            "/compare/{}...{}?per_page={commits}",
             encode(base),
             encode(head)
         ));
-        let Compared {
-            ahead_by,
-            behind_by,
-        } = self.caller.json(&operation, Method::Get, &path).await?;
-        Ok(Comparison {
-            ahead_by,
-            behind_by,
-        })
+        self.caller.json(&operation, Method::Get, &path).await
     }
 }

@@ -7,10 +7,12 @@
 //! names neither author nor committer, GitHub signs what a bot token commits.
 //!
 //! Branches are moved with compare and swap: [`Repo::update_branch`] is a fast-forward unless asked
-//! otherwise, and answers [`GithubError::Moved`] when somebody else was faster.
+//! otherwise, and answers [`GithubError::Moved`] when somebody else was faster. What GitHub has no
+//! compare and swap for, [`Repo::replace_branch`] and [`Repo::delete_branch_at`], reads before it
+//! writes, and tells what can happen in between.
 //!
-//! Server errors, broken connections and rate limits that say how long they last are retried a few
-//! times ([`Retry`]); refusals never are. A call that may have been carried out although its answer
+//! Server errors, broken connections and rate limits are retried a few times ([`Retry`]); refusals
+//! never are. A call that may have been carried out although its answer
 //! was lost is not carried out twice: the state is read again instead. Every error is one sentence
 //! with the operation and its object, and [`GithubError::hint`] names the permission or the setting
 //! to change. The token is in none of them.
@@ -61,20 +63,33 @@
 //! # Ok::<(), github::GithubError>(())
 //! ```
 
+mod actions;
+mod automerge;
 mod call;
+mod comments;
 mod commit;
 mod contents;
+mod details;
 mod error;
+mod graphql;
+mod history;
 mod names;
+mod people;
 mod pulls;
 mod refs;
 mod refusal;
 mod repo;
+mod status;
 
+pub use automerge::AutoMerge;
 pub use call::Retry;
-pub use commit::{CommitInfo, CommitRequest, FileChange};
+pub use comments::Comment;
+pub use commit::{CommitInfo, CommitRequest, CreatedCommit, FileChange, NewCommit};
 pub use contents::Comparison;
+pub use details::{PullRequestDetails, PullRequestFilter, PullRequestState, PullRequestUpdate};
 pub use error::GithubError;
-pub use names::{CommitSha, RepoName};
+pub use history::{Ahead, Commit, Person};
+pub use names::{CommitSha, NodeId, RepoName};
 pub use pulls::{MergeMethod, NewPullRequest, PullRequest};
 pub use repo::{Repo, RepoOptions};
+pub use status::{CombinedStatus, CommitStatus, StatusState};

@@ -18,6 +18,11 @@ pub struct RepoName {
 #[serde(try_from = "String", into = "String")]
 pub struct CommitSha(String);
 
+/// The id of an object in GitHub's GraphQL API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(String);
+
 impl RepoName {
     /// The person or organization: `acme`.
     #[must_use]

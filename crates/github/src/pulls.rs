@@ -9,10 +9,10 @@ use crate::{CommitSha, GithubError, Repo};
 const LONGEST_BODY: usize = 65_536;
 const CUT: &str = "\n\n… (cut here: GitHub takes at most 65,536 characters)";
 /// Pull requests a page.
-const PAGE: usize = 100;
+pub(crate) const PAGE: usize = 100;
 
-const READ: &str = "pull-requests: read";
-const WRITE: &str = "pull-requests: write";
+pub(crate) const READ: &str = "pull-requests: read";
+pub(crate) const WRITE: &str = "pull-requests: write";
 /// Merging writes the base branch.
 const MERGE: &str = "contents: write";
 
@@ -71,10 +71,10 @@ struct Pull {
 }
 
 #[derive(Deserialize)]
-struct End {
+pub(crate) struct End {
     #[serde(rename = "ref")]
-    branch: String,
-    sha: CommitSha,
+    pub(crate) branch: String,
+    pub(crate) sha: CommitSha,
     repo: Option<EndRepo>,
 }
 
@@ -132,7 +132,7 @@ impl Repo {
             found.extend(
                 pulls
                     .into_iter()
-                    .filter(|pull| self.is_ours(pull))
+                    .filter(|pull| self.is_ours(&pull.head))
                     .map(PullRequest::from),
             );
             if last {
@@ -262,21 +262,6 @@ impl Repo {
         }
     }
 
-    /// Closes a pull request without merging it.
-    ///
-    /// # Errors
-    /// See [`GithubError`].
-    pub async fn close_pull_request(&self, number: u64) -> Result<(), GithubError> {
-        let operation = self.pull_operation("close", number, WRITE);
-        let path = self.path(&format!("/pulls/{number}"));
-        let body = json!({ "state": "closed" });
-        let _: Pull = self
-            .caller
-            .json(&operation, Method::Patch(body), &path)
-            .await?;
-        Ok(())
-    }
-
     async fn merged_as(
         &self,
         number: u64,
@@ -289,19 +274,23 @@ impl Repo {
         Ok(pull.merge_commit_sha.filter(|_| ours))
     }
 
-    fn is_ours(&self, pull: &Pull) -> bool {
+    pub(crate) fn is_ours(&self, head: &End) -> bool {
         let ours = self.name.to_string();
-        pull.head
-            .repo
+        head.repo
             .as_ref()
             .is_some_and(|repo| repo.full_name.eq_ignore_ascii_case(&ours))
     }
 
-    fn repository(&self) -> String {
+    pub(crate) fn repository(&self) -> String {
         format!("repository {}", self.name)
     }
 
-    fn pull_operation(&self, verb: &str, number: u64, permission: &'static str) -> Operation {
+    pub(crate) fn pull_operation(
+        &self,
+        verb: &str,
+        number: u64,
+        permission: &'static str,
+    ) -> Operation {
         self.operation(
             format_args!("{verb} pull request {number}"),
             format!("pull request {number}"),
@@ -310,7 +299,7 @@ impl Repo {
     }
 }
 
-fn cut(body: &str) -> String {
+pub(crate) fn cut(body: &str) -> String {
     if body.chars().count() <= LONGEST_BODY {
         return body.to_owned();
     }

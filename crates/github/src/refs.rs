@@ -14,6 +14,13 @@ struct Ref {
 }
 
 #[derive(Deserialize)]
+struct NamedRef {
+    #[serde(rename = "ref")]
+    name: String,
+    object: Object,
+}
+
+#[derive(Deserialize)]
 struct Object {
     sha: CommitSha,
 }
@@ -127,6 +134,89 @@ impl Repo {
             }
             Err(refusal) => Err(refusal.into_error(&operation)),
         }
+    }
+
+    /// Moves a branch from `expected` to `new`, whether or not that is forwards.
+    ///
+    /// GitHub has no compare and swap for this: a forced update takes the place of whatever is
+    /// there. So the branch is read just before and again after. Between the first reading and the
+    /// update, some milliseconds, another writer's commit can be lost from the branch; GitHub keeps
+    /// it by its id. Where a fast-forward will do, [`Repo::update_branch`] has no such gap.
+    ///
+    /// # Errors
+    /// [`GithubError::Moved`] when the branch is elsewhere before (nothing is written then) or
+    /// after, or is gone.
+    pub async fn replace_branch(
+        &self,
+        branch: &str,
+        expected: &CommitSha,
+        new: &CommitSha,
+    ) -> Result<(), GithubError> {
+        self.check_head(branch, expected).await?;
+        match self.update_branch(branch, new, true).await {
+            // It was deleted meanwhile.
+            Err(GithubError::NotFound { operation, .. }) => {
+                return Err(GithubError::Moved {
+                    operation,
+                    message: "it is gone".to_owned(),
+                });
+            }
+            other => other?,
+        }
+        self.check_head(branch, new).await
+    }
+
+    /// Deletes a branch if it still points at `expected`, and says whether it did.
+    ///
+    /// GitHub has no compare and swap for this: the branch is read just before. What is pushed to
+    /// it in the milliseconds between is lost with it; GitHub keeps the commits by their ids.
+    ///
+    /// # Errors
+    /// When GitHub refuses, for example because the branch is protected.
+    pub async fn delete_branch_at(
+        &self,
+        branch: &str,
+        expected: &CommitSha,
+    ) -> Result<bool, GithubError> {
+        if self.branch_head(branch).await?.as_ref() == Some(expected) {
+            self.delete_branch(branch).await
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// The branches whose names start with `prefix`, and where they point.
+    ///
+    /// # Errors
+    /// See [`GithubError`].
+    pub async fn branches(&self, prefix: &str) -> Result<Vec<(String, CommitSha)>, GithubError> {
+        // A prefix may end where no name may.
+        check_branch(&format!("{prefix}x"))?;
+        let operation = self.operation("list branches", self.repository(), READ);
+        let path = self.path(&format!("/git/matching-refs/heads/{}", encode(prefix)));
+        let found: Vec<NamedRef> = self.caller.json(&operation, Method::Get, &path).await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|found| {
+                let branch = found.name.strip_prefix("refs/heads/")?;
+                let matches = branch.starts_with(prefix);
+                matches.then(|| (branch.to_owned(), found.object.sha))
+            })
+            .collect())
+    }
+
+    async fn check_head(&self, branch: &str, expected: &CommitSha) -> Result<(), GithubError> {
+        let found = self.branch_head(branch).await?;
+        if found.as_ref() == Some(expected) {
+            return Ok(());
+        }
+        Err(GithubError::Moved {
+            operation: self.branch_operation("move", branch, WRITE).text,
+            message: match found {
+                Some(found) => format!("it is at {}", found.short()),
+                None => "it is gone".to_owned(),
+            },
+        })
     }
 
     /// Sends once more when GitHub does not know yet what it has just created itself.

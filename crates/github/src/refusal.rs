@@ -132,7 +132,7 @@ pub(crate) fn hint(error: &GithubError) -> Option<String> {
                 .to_owned(),
         ),
         GithubError::Conflict { message, .. } | GithubError::Rejected { message, .. } => {
-            protected(message)
+            setting(message)
         }
         GithubError::RateLimited { wait, .. } => Some(match wait {
             Some(wait) => format!("run it again in {} s", wait.as_secs()),
@@ -179,8 +179,24 @@ fn forbidden(message: &str, permission: &str) -> String {
     }
 }
 
-fn protected(message: &str) -> Option<String> {
+fn setting(message: &str) -> Option<String> {
     let message = message.to_ascii_lowercase();
+    if message.contains("auto merge is not allowed") {
+        return Some(
+            "turn on Settings → General → \"Allow auto-merge\" in the repository".to_owned(),
+        );
+    }
+    if message.contains("workflow_dispatch") {
+        return Some(
+            "add `on: workflow_dispatch` to the workflow, on the default branch, too".to_owned(),
+        );
+    }
+    if message.contains("reviews may only be requested") {
+        return Some(
+            "name people and teams with write access to the repository, and not the author"
+                .to_owned(),
+        );
+    }
     (message.contains("protected branch") || message.contains("rule violation")).then(|| {
         "the branch is protected: let the token's owner bypass the rule, or use a branch that the \
          rule does not name"

@@ -52,6 +52,8 @@ impl RepoOptions {
 pub struct Repo {
     pub(crate) name: RepoName,
     pub(crate) caller: Caller,
+    /// Sends to where the GraphQL API is.
+    pub(crate) graphql: Caller,
 }
 
 impl Repo {
@@ -75,14 +77,20 @@ impl Repo {
         let token = token
             .map(|token| SecretString::from(token.expose_secret().trim()))
             .filter(|token| !token.expose_secret().is_empty());
+        let caller = Caller {
+            client: client(&api_url, token.as_ref())?,
+            retry,
+            cancel,
+            redactor: Redactor::new(token.clone()),
+        };
+        let graphql = Caller {
+            client: client(&graphql_root(&api_url), token.as_ref())?,
+            ..caller.clone()
+        };
         Ok(Self {
             name,
-            caller: Caller {
-                client: client(&api_url, token.as_ref())?,
-                retry,
-                cancel,
-                redactor: Redactor::new(token),
-            },
+            caller,
+            graphql,
         })
     }
 
@@ -187,6 +195,12 @@ fn check_url(text: &str) -> Result<bool, GithubError> {
     }
 }
 
+/// The address that `/graphql` lies below: on a GitHub Enterprise Server `…/api/v3` has a sibling.
+fn graphql_root(api_url: &str) -> String {
+    let trimmed = api_url.trim_end_matches('/');
+    trimmed.strip_suffix("/v3").unwrap_or(trimmed).to_owned()
+}
+
 fn bad_url(text: &str) -> GithubError {
     // What stands before an `@` may be a password.
     let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
@@ -224,6 +238,21 @@ mod tests {
         ] {
             let error = check_url(bad).unwrap_err().to_string();
             assert!(!error.contains("pw"), "{error}");
+        }
+    }
+
+    #[test]
+    fn graphql_is_beside_rest() {
+        for (rest, root) in [
+            ("https://api.github.com", "https://api.github.com"),
+            ("https://api.github.com/", "https://api.github.com"),
+            (
+                "https://github.example.com/api/v3",
+                "https://github.example.com/api",
+            ),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ] {
+            assert_eq!(graphql_root(rest), root);
         }
     }
 

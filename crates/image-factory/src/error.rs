@@ -4,7 +4,7 @@ use oci::OciError;
 use process::ProcessError;
 use registry_model::{Digest, ImageError, PinnedImage, Platform, Repository};
 
-use crate::build::BuildFailure;
+use crate::build::{BuildFailure, Feature};
 
 /// Which part of the work an error belongs to; the command line has an exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum ErrorClass {
     Input,
     /// Asking the registry, building or pushing failed.
     Build,
+    /// The registry does not let us push.
+    Access,
     /// Writing the pins or proposing them failed.
     Pin,
     /// The caller cancelled.
@@ -71,6 +73,19 @@ pub enum FactoryError {
         line: usize,
         /// What is wrong.
         problem: String,
+    },
+    /// A base image could not be looked up.
+    #[error("look up base image `{name}` of {}:{line}", .dockerfile.display())]
+    NoBaseImage {
+        /// The Dockerfile.
+        dockerfile: PathBuf,
+        /// The line that names it, counted from 1.
+        line: usize,
+        /// The image, as it is named there.
+        name: String,
+        /// What the registry said.
+        #[source]
+        source: OciError,
     },
     /// A file or folder cannot be read.
     #[error("read `{}`", .path.display())]
@@ -141,11 +156,38 @@ pub enum FactoryError {
         /// Its version.
         found: String,
     },
-    /// The engine cannot replace a base image.
-    #[error("replace base images with Docker engine {found}: its BuildKit has no named contexts")]
-    EngineWithoutContexts {
+    /// The engine lacks something that the plan or the options ask for.
+    #[error("{feature}: Docker engine {engine} cannot")]
+    EngineLacks {
+        /// What it lacks.
+        feature: Feature,
         /// Its version.
-        found: String,
+        engine: String,
+    },
+    /// buildx knows no builder of that name.
+    #[error("build with the builder `{name}`: buildx knows none of that name")]
+    NoBuilder {
+        /// The name.
+        name: String,
+    },
+    /// A build secret has no value.
+    #[error("hand the build secret `{id}` to the builder: {problem}")]
+    NoSecret {
+        /// What Dockerfiles call it.
+        id: String,
+        /// `the environment variable … is not set`; never the value.
+        problem: String,
+    },
+    /// A file has a time that reproducible builds would keep.
+    #[error(
+        "build reproducibly: `{}` is older than SOURCE_DATE_EPOCH={epoch}, so its time would stay in the image",
+        .file.display()
+    )]
+    OlderThanEpoch {
+        /// The file, relative to the root of the repository.
+        file: PathBuf,
+        /// Seconds since 1970.
+        epoch: i64,
     },
     /// The program `docker` is missing.
     #[error("find the program `docker`: not on PATH")]
@@ -163,6 +205,12 @@ pub enum FactoryError {
     /// The registry could not be asked or refused.
     #[error(transparent)]
     Registry(#[from] OciError),
+    /// We may not push to one or more of the repositories; nothing was built.
+    #[error("push to {} of the repositories{}", .refusals.len(), refused(.refusals))]
+    PushDenied {
+        /// What the registry said, for each.
+        refusals: Vec<OciError>,
+    },
     /// One or more images could not be built or pushed; the others were.
     #[error(transparent)]
     BuildFailed(Box<BuildFailure>),
@@ -214,9 +262,69 @@ pub enum FactoryError {
         /// How many were to be written.
         total: usize,
     },
+    /// A person has commits where the pins are to go, and they would be lost.
+    #[error("write pins to {place}: it has commits of {by}, which would be lost")]
+    PinsBlocked {
+        /// `pull request #7`, or the branch.
+        place: String,
+        /// Whose commits.
+        by: String,
+    },
+    /// Others write at the same time, again and again.
+    #[error("propose pins for `{base}`: others wrote at the same time, {attempts} times in a row")]
+    PinsContended {
+        /// The branch that the pins are for.
+        base: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// Merging the pins would have images built again, for ever.
+    #[error("prove the pins: once merged, images would be built again{}", each_item(.items))]
+    PinLoop {
+        /// The processors, and why each would be built.
+        items: Vec<(String, String)>,
+        /// Whether it is the merge that changes what they are built from.
+        by_merge: bool,
+    },
+    /// Reports of several machines are not about the same thing.
+    #[error("gather the build reports: {item} is {one} in one and {other} in another")]
+    ReportsDisagree {
+        /// The processor.
+        item: String,
+        /// What one of them says.
+        one: String,
+        /// What another says.
+        other: String,
+    },
     /// The pull request could not be made.
     #[error(transparent)]
     Forge(#[from] github::GithubError),
+
+    /// A branch whose pins are wanted is not in the clone.
+    #[error("find branch `{branch}`: the clone has neither `origin/{branch}` nor `{branch}`")]
+    NoBranch {
+        /// The branch.
+        branch: String,
+    },
+    /// `git` could not be run, or does not say what is asked.
+    #[error("read the history of the pins")]
+    History(#[source] ProcessError),
+    /// It cannot be known what a branch pins.
+    #[error("read the pins in {} on `{branch}`: {problem}", .file.display())]
+    UnreadablePins {
+        /// The branch.
+        branch: String,
+        /// The registry file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A registry says that an image has parts of parts of parts.
+    #[error("list what belongs to `{image}`: the registry goes deeper than images do")]
+    TooDeep {
+        /// Where it was left.
+        image: PinnedImage,
+    },
 
     /// The caller cancelled.
     #[error("{operation}: interrupted")]
@@ -248,17 +356,32 @@ impl FactoryError {
             | Self::EngineDenied { .. }
             | Self::Engine { .. }
             | Self::EngineWithoutBuildKit { .. }
-            | Self::EngineWithoutContexts { .. }
+            | Self::EngineLacks { .. }
+            | Self::NoBuilder { .. }
+            | Self::NoSecret { .. }
+            | Self::OlderThanEpoch { .. }
             | Self::NoDockerCli
             | Self::NoBuildx
-            | Self::BuildxTooOld { .. } => ErrorClass::Input,
+            | Self::BuildxTooOld { .. }
+            | Self::NoBranch { .. }
+            | Self::History(_)
+            | Self::UnreadablePins { .. } => ErrorClass::Input,
             Self::Registry(_)
+            | Self::NoBaseImage { .. }
             | Self::BuildFailed(_)
             | Self::Buildx(_)
             | Self::Metadata { .. }
             | Self::NotInRegistry { .. }
-            | Self::BuiltMeanwhile { .. } => ErrorClass::Build,
-            Self::PinPlace { .. } | Self::PartlyPinned { .. } | Self::Forge(_) => ErrorClass::Pin,
+            | Self::BuiltMeanwhile { .. }
+            | Self::TooDeep { .. } => ErrorClass::Build,
+            Self::PushDenied { .. } => ErrorClass::Access,
+            Self::PinPlace { .. }
+            | Self::PartlyPinned { .. }
+            | Self::PinsBlocked { .. }
+            | Self::PinsContended { .. }
+            | Self::PinLoop { .. }
+            | Self::ReportsDisagree { .. }
+            | Self::Forge(_) => ErrorClass::Pin,
             Self::Cancelled { .. } => ErrorClass::Cancelled,
         }
     }
@@ -268,7 +391,7 @@ impl FactoryError {
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Cancelled { .. } => true,
-            Self::Buildx(error) => error.is_cancelled(),
+            Self::Buildx(error) | Self::History(error) => error.is_cancelled(),
             Self::Forge(error) => error.is_cancelled(),
             _ => false,
         }
@@ -303,9 +426,30 @@ impl FactoryError {
             }
             Self::Engine { .. } => "check DOCKER_HOST and `docker version`".to_owned(),
             Self::EngineWithoutBuildKit { .. } => "install Docker 18.09 or newer".to_owned(),
-            Self::EngineWithoutContexts { .. } => {
-                "install Docker 23 or newer, or remove `base-images` from the settings".to_owned()
+            Self::EngineLacks {
+                feature: Feature::NamedContexts,
+                ..
+            } => "install Docker 23 or newer".to_owned(),
+            Self::EngineLacks { .. } => {
+                "enable the containerd image store of the engine (`{\"features\": \
+                 {\"containerd-snapshotter\": true}}` in /etc/docker/daemon.json, then restart it), \
+                 or build elsewhere: `docker buildx create --driver docker-container --use` (or \
+                 `remote`, `kubernetes`)"
+                    .to_owned()
             }
+            Self::NoBuilder { .. } => {
+                "`docker buildx ls` lists them; `docker buildx create --name <name>` makes one"
+                    .to_owned()
+            }
+            Self::NoSecret { .. } => {
+                "set it in the environment of this step, as in `env: {TOKEN: ${{ secrets.TOKEN }}}`"
+                    .to_owned()
+            }
+            Self::OlderThanEpoch { .. } => {
+                "set SOURCE_DATE_EPOCH to a time before all files are written; 0 always is"
+                    .to_owned()
+            }
+            Self::PushDenied { refusals } => return refusals.iter().find_map(OciError::hint),
             Self::NoDockerCli => {
                 "install the Docker command line: https://docs.docker.com/engine/install/"
                     .to_owned()
@@ -322,7 +466,39 @@ impl FactoryError {
                 "check that nobody cleaned up `{}`, then run it again with `--rebuild`",
                 image.repository
             ),
-            Self::Registry(error) => return error.hint(),
+            Self::NoBranch { branch } => format!(
+                "fetch it (`git fetch origin {branch}:refs/remotes/origin/{branch}`; in a workflow, \
+                 `fetch-depth: 0` of actions/checkout), or name the branches that are there"
+            ),
+            Self::History(ProcessError::NotFound { .. }) => "install git".to_owned(),
+            Self::History(_) => "give a git clone with --repo".to_owned(),
+            Self::UnreadablePins { branch, .. } => {
+                format!("correct the file on `{branch}`: what it pins must be known to be kept")
+            }
+            Self::PinsBlocked { .. } => {
+                "merge or close it, or let the bot take it over with `--takeover`".to_owned()
+            }
+            Self::PinsContended { .. } => {
+                "run it again; `concurrency:` in the workflow has runs wait for each other"
+                    .to_owned()
+            }
+            Self::PinLoop { by_merge: true, .. } => {
+                "what the merge changes is an input of these images: add it to `.dockerignore`, or \
+                 copy less into the image"
+                    .to_owned()
+            }
+            Self::PinLoop { .. } => {
+                "check out the commit that was built, without other changes, and pin from there"
+                    .to_owned()
+            }
+            Self::ReportsDisagree { .. } => {
+                "gather only the reports of one run: remove older ones, and build each processor \
+                 on one machine"
+                    .to_owned()
+            }
+            Self::Registry(error) | Self::NoBaseImage { source: error, .. } => {
+                return error.hint();
+            }
             Self::BuildFailed(failure) => return failure.hint(),
             Self::Forge(error) => return error.hint(),
             _ => return None,
@@ -334,6 +510,20 @@ impl FactoryError {
 fn list(platforms: &[Platform]) -> String {
     let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
     names.join(", ")
+}
+
+fn refused(refusals: &[OciError]) -> String {
+    refusals
+        .iter()
+        .map(|refusal| format!("\n  {refusal}"))
+        .collect()
+}
+
+fn each_item(items: &[(String, String)]) -> String {
+    items
+        .iter()
+        .map(|(item, why)| format!("\n  {item}: {why}"))
+        .collect()
 }
 
 fn each(failures: &[(PathBuf, String)]) -> String {

@@ -10,6 +10,7 @@
 //!   of the key. That tag is never moved, except by a forced build.
 //! * [`pin`] compares the digests with the registry files, edits nothing but the bytes of the pins,
 //!   and proposes them in one commit and one pull request. No difference means nothing at all.
+//! * [`retention`] lists every digest that the branches still count on, for whoever cleans up.
 //!
 //! What one step hands to the next is a value that can be kept as JSON: [`plan::BuildPlan`],
 //! [`build::BuildReport`], [`pin::PinReport`]. So the steps can run on different machines.
@@ -41,6 +42,7 @@ mod error;
 mod images;
 pub mod pin;
 pub mod plan;
+pub mod retention;
 
 pub use error::{ErrorClass, FactoryError};
 pub use images::Images;

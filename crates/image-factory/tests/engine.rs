@@ -1,8 +1,18 @@
 //! Plans, builds and pins on a real Docker engine with a real registry.
 
 mod common;
+#[path = "engine/containerd.rs"]
+mod containerd;
+#[path = "engine/faults.rs"]
+mod faults;
 #[path = "engine/machine.rs"]
 mod machine;
+#[path = "engine/options.rs"]
+mod options;
+#[path = "engine/outcomes.rs"]
+mod outcomes;
+#[path = "common/proxy.rs"]
+mod proxy;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,6 +23,7 @@ use image_factory::build::{BuildOptions, BuildReport, Outcome, build};
 use image_factory::pin::{apply, changes};
 use image_factory::plan::{BuildPlan, Decision, Why};
 use image_factory::{ErrorClass, FactoryError};
+use oci::Likeness;
 use tokio_util::sync::CancellationToken;
 
 fn whys(plan: &BuildPlan) -> Vec<Why> {
@@ -61,11 +72,24 @@ async fn builds_once_pins_and_then_has_nothing_to_do() {
         assert_eq!(reused.built[0].image, report.built[0].image);
         assert!(changes(&reused, &project.registry()).unwrap().is_empty());
 
-        // A file that no image holds: built again, to the same bits, so nothing is to be pinned.
-        project.write("code/README.md", "changed");
+        // An argument that nothing asks for: built again, to the same bits, so nothing is to be pinned.
+        for name in ["one", "two"] {
+            let text = project.read(&file_of(name));
+            project.write(
+                &file_of(name),
+                &format!("{text}  args: {{UNUSED: \"1\"}}\n"),
+            );
+        }
         let changed = project.plan(&store.client).await;
-        assert_eq!(whys(&changed), [Why::InputsChanged, Why::InputsChanged]);
+        assert!(
+            matches!(whys(&changed)[..], [Why::Changed { .. }, _]),
+            "{changed:?}"
+        );
         let rebuilt = project.build(&changed, store).await.unwrap();
+        assert_eq!(
+            rebuilt.built[0].decision,
+            Outcome::Kept(Likeness::Identical)
+        );
         assert_eq!(rebuilt.built[0].image, report.built[0].image);
         assert!(changes(&rebuilt, &project.registry()).unwrap().is_empty());
     })
@@ -113,41 +137,30 @@ async fn a_failing_dockerfile_is_told_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_registry_that_refuses_is_told_of() {
-    with_store(async |store| {
-        let mut project = Project::new(&store.host);
-        project.processor("one", &shell(""), "");
-        let mut plan = project.plan(&store.client).await;
-        // Nothing listens there.
-        project.options.registry_host = Some("127.0.0.1:1".to_owned());
-        let error = project.try_plan(&store.client).await.unwrap_err();
-        assert_eq!(error.class(), ErrorClass::Build);
-        assert!(error.hint().is_some());
+async fn a_registry_that_does_not_answer_is_told_of() {
+    let project = Project::new("127.0.0.1:1");
+    project.processor("one", &shell(""), "");
+    let plan = project.plan(&Nowhere).await;
+    // Nothing listens there.
+    let client = oci::Client::new(oci::ClientOptions {
+        credentials: oci::Credentials::Anonymous,
+        retry: oci::RetryPolicy {
+            attempts: 1,
+            ..oci::RetryPolicy::default()
+        },
+        ..oci::ClientOptions::default()
+    });
+    let client = client.unwrap();
+    let error = project.try_plan(&client).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Build);
+    assert!(error.hint().is_some());
 
-        plan.items[0].repository = plan.items[0].repository.with_host("127.0.0.1:1").unwrap();
-        let error = project.build(&plan, store).await.unwrap_err();
-        assert!(error.to_string().contains("connection refused"), "{error}");
-        assert_eq!(
-            error.hint().unwrap(),
-            "check that the engine can reach the registry"
-        );
-        docker(&[
-            "image",
-            "rm",
-            &format!("{}:{}", plan.items[0].repository, tag_at(&plan).await),
-        ])
-        .await;
-    })
-    .await;
-}
-
-/// The one tag that the engine has of an image that could not be pushed.
-async fn tag_at(plan: &BuildPlan) -> String {
-    let name = plan.items[0].repository.as_str();
-    docker(&["image", "ls", "--format", "{{.Tag}}", name])
+    let options = BuildOptions::new(project.root());
+    let error = build(&plan, &client, &options, &CancellationToken::new())
         .await
-        .trim()
-        .to_owned()
+        .unwrap_err();
+    assert!(matches!(error, FactoryError::Registry(_)), "{error}");
+    assert_eq!(error.class(), ErrorClass::Build);
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use registry_model::{Digest, PinnedImage, Repository};
 
+use crate::answer::Answer;
+use crate::call::Call;
 use crate::manifest;
-use crate::transport::{Answer, Call, Transport};
+use crate::transport::Transport;
 use crate::{Credentials, OciError, RetryPolicy};
 
 /// How a [`Client`] behaves.
@@ -87,7 +89,7 @@ impl Client {
     }
 
     /// The content that `tag` stands for, with the digest of its bytes.
-    async fn manifest(
+    pub(crate) async fn manifest(
         &self,
         repository: &Repository,
         tag: &str,

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use registry_model::{Digest, PinnedImage};
+use registry_model::{Digest, PinnedImage, Repository};
+
+use crate::PushRefusal;
 
 /// Why a registry could not be asked, or what is wrong with its answer. Holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +71,48 @@ pub enum OciError {
     Refused {
         /// What was asked.
         operation: String,
+        /// The HTTP status.
+        status: u16,
         /// The status and what the registry said.
         message: String,
+    },
+    /// The registry does not let us push to a repository.
+    #[error("push to `{repository}`: {refusal}{}", colon(.message))]
+    PushRefused {
+        /// Where to.
+        repository: Repository,
+        /// What is missing.
+        refusal: PushRefusal,
+        /// What the registry said, if anything.
+        message: String,
+    },
+    /// What is to be stored is longer than what can be read back.
+    #[error("{operation}: {length} bytes are more than the {limit} that an artifact may have")]
+    TooLong {
+        /// What was asked.
+        operation: String,
+        /// Its length in bytes.
+        length: usize,
+        /// The most it may have.
+        limit: usize,
+    },
+    /// The list of an image's referrers is not as specified; it is left as it is.
+    #[error("{operation}: the tag `{tag}` is no list of referrers: {problem}")]
+    BadReferrersTag {
+        /// What was asked.
+        operation: String,
+        /// The repository's tag, named after the image.
+        tag: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Others wrote the list of an image's referrers at the same time, again and again.
+    #[error("{operation}: others change the tag `{tag}` at the same time")]
+    Contended {
+        /// What was asked.
+        operation: String,
+        /// The repository's tag, named after the image.
+        tag: String,
     },
     /// There is no such image.
     #[error("{operation}: no such image")]
@@ -136,6 +178,19 @@ impl OciError {
         }
     }
 
+    /// The page with the setting to change, when the registry has one.
+    #[must_use]
+    pub fn setting_url(&self) -> Option<String> {
+        match self {
+            Self::PushRefused {
+                repository,
+                refusal,
+                ..
+            } => refusal.setting_url(repository),
+            _ => None,
+        }
+    }
+
     /// When the registry wants to be asked again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -183,6 +238,15 @@ impl OciError {
             Self::Forbidden { host, .. } => {
                 format!("give the account you use at `{host}` access to this repository")
             }
+            Self::PushRefused {
+                repository,
+                refusal,
+                ..
+            } => refusal.cure(repository),
+            Self::BadReferrersTag { tag, .. } => {
+                format!("look at the tag `{tag}`; if nothing needs it, delete it in the registry")
+            }
+            Self::Contended { .. } => "run it again when the other runs are done".to_owned(),
             Self::NotFound { image, .. } => format!(
                 "build and push it again, or check that nobody cleaned up `{}`",
                 image.repository

@@ -7,7 +7,7 @@ use registry_model::Digest;
 use sha2::Digest as _;
 
 use crate::OciError;
-use crate::transport::Answer;
+use crate::answer::Answer;
 
 /// What we accept as a manifest, for the `Accept` header.
 pub(crate) const MEDIA_TYPES: [&str; 4] = [
@@ -16,6 +16,9 @@ pub(crate) const MEDIA_TYPES: [&str; 4] = [
     OCI_IMAGE_MEDIA_TYPE,
     IMAGE_MANIFEST_MEDIA_TYPE,
 ];
+
+pub(crate) const INDEX: &str = OCI_IMAGE_INDEX_MEDIA_TYPE;
+pub(crate) const IMAGE: &str = OCI_IMAGE_MEDIA_TYPE;
 
 /// A manifest as it came: these bytes are what the digest is made of.
 pub(crate) struct Raw {
@@ -58,6 +61,21 @@ impl Raw {
         Ok(Self {
             media_type,
             bytes: answer.body,
+            digest,
+        })
+    }
+
+    /// A manifest of our own making.
+    pub(crate) fn write(
+        media_type: &str,
+        content: &serde_json::Value,
+        operation: &str,
+    ) -> Result<Self, OciError> {
+        let bytes = content.to_string().into_bytes();
+        let digest = digest_of(&bytes, operation)?;
+        Ok(Self {
+            media_type: media_type.to_owned(),
+            bytes,
             digest,
         })
     }

@@ -1,7 +1,7 @@
 use registry_model::PinnedImage;
 use serde::{Deserialize, Serialize};
 
-use crate::transport::Call;
+use crate::call::Call;
 use crate::{Client, OciError};
 
 /// What [`Client::tag`] found or did.
@@ -57,11 +57,9 @@ impl Client {
         };
         // The same bytes, so that the digest stays the same.
         let call = Call::put_manifest(&image.repository, tag, &raw, &operation);
-        let Some(answer) = self.transport.send(&call).await? else {
-            return Err(OciError::Refused {
-                operation,
-                message: "404 Not Found".to_owned(),
-            });
+        let answer = match self.transport.grant(&call).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.refused_write(&image.repository, error).await),
         };
         match answer.digest(&operation)? {
             Some(found) if found != image.digest => {

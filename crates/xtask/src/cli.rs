@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 /// Tasks of this repository.
@@ -36,18 +34,10 @@ pub(crate) enum Task {
         #[arg(long)]
         no_install: bool,
     },
+    /// Fetches GitHub's description of its API with npm and renews the part the tests check against
+    Openapi,
     /// Measures against baselines; ends with 0 whether or not the targets are met
-    Bench {
-        /// Groups to run; all of them by default
-        #[arg(value_name = "GROUP")]
-        groups: Vec<String>,
-        /// Also writes the rows to this file
-        #[arg(long, value_name = "FILE")]
-        json: Option<PathBuf>,
-        /// Do not install anything; end with 2 when something is missing
-        #[arg(long)]
-        no_install: bool,
-    },
+    Bench(crate::bench::BenchArgs),
 }
 
 #[cfg(test)]

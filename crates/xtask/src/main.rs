@@ -1,14 +1,16 @@
 //! The commands of this repository for its own developers: `cargo xtask --help`.
 //!
 //! `setup` makes a machine ready, `rehearse` runs the whole pipeline on the example repository,
-//! `test` runs every check, `bench` measures. Set-up is a pure plan (`setup::plan`: facts in,
-//! steps out) and a run of that plan; the other commands call it first.
+//! `test` runs every check, `bench` measures, `openapi` renews what the tests know of GitHub's
+//! API. Set-up is a pure plan (`setup::plan`: facts in, steps out) and a run of that plan; the
+//! other commands call it first.
 
 mod bench;
 mod cli;
 #[cfg(test)]
 mod crate_table;
 mod error;
+mod openapi;
 mod rehearse;
 mod say;
 mod setup;
@@ -47,12 +49,9 @@ async fn run(task: Task) -> Result<ExitCode, Error> {
     match task {
         Task::Setup { no_install } => setup::command(no_install, &cancel).await,
         Task::Rehearse { no_install, args } => rehearse::command(no_install, &args, &cancel).await,
+        Task::Openapi => openapi::command(&cancel).await,
         Task::Test { no_install } => test::command(no_install, &cancel).await,
-        Task::Bench {
-            groups,
-            json,
-            no_install,
-        } => bench::command(&groups, json.as_deref(), no_install, &cancel).await,
+        Task::Bench(args) => bench::command(&args, &cancel).await,
     }
 }
 

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
-use image_factory::plan::PlanOptions;
+use image_factory::plan::{ImageSettings, PlanOptions};
 use registry_model::{Entry, LoadOptions, Platform, Registry};
 
-use super::args::{FactoryArgs, GithubArgs, RepoArgs};
+use super::args::{FactoryArgs, GithubArgs, PlaceArgs, RepoArgs, SettingArgs};
 use super::failures::of_findings;
-use crate::config::Config;
+use crate::config::{Config, Pair};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -31,17 +31,11 @@ impl Context {
         for warning in &registry.warnings {
             tracing::warn!("{warning}");
         }
-        // An action's empty input arrives as one empty name.
-        let named = args.processors.iter().map(|name| name.trim());
-        let wanted = named
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
         Ok(Self {
             root,
             config,
             registry,
-            wanted,
+            wanted: filled(&args.processors),
         })
     }
 
@@ -55,7 +49,18 @@ impl Context {
         Ok(self.registry.select(&self.wanted)?)
     }
 
-    pub(super) fn plan_options(&self, args: &FactoryArgs) -> PlanOptions {
+    /// How to plan with these arguments; what they leave open is as `pipeline.yml` says.
+    pub(super) fn plan_options(&self, args: &FactoryArgs, settings: &SettingArgs) -> PlanOptions {
+        let mut options = self.place_options(&args.place);
+        options.settings = self.settings(settings);
+        options.rebuild = args.rebuild;
+        let max_age = args.max_age.flatten().or(self.config.build.max_age);
+        options.max_age = max_age.map(|age| age.0);
+        options
+    }
+
+    /// How to plan where images go.
+    pub(super) fn place_options(&self, args: &PlaceArgs) -> PlanOptions {
         let mut options = PlanOptions::new(&self.root);
         let from_github = || {
             let repository = set("GITHUB_REPOSITORY")?;
@@ -71,8 +76,31 @@ impl Context {
             args.platforms.clone()
         };
         options.base_images = self.config.base_images.clone();
-        options.rebuild = args.rebuild;
         options
+    }
+
+    /// How a merge of pins is planned.
+    pub(super) fn pin_options(&self) -> PlanOptions {
+        let mut options = PlanOptions::new(&self.root);
+        options.platforms = platforms(&self.config);
+        options.base_images = self.config.base_images.clone();
+        options.settings = self.config.build.settings();
+        options
+    }
+
+    fn settings(&self, args: &SettingArgs) -> ImageSettings {
+        let mut settings = self.config.build.settings();
+        settings.provenance = args.provenance.or(settings.provenance);
+        settings.sbom |= args.sbom;
+        let epoch = args.source_date_epoch.map(i64::from);
+        settings.source_date_epoch = epoch.or(settings.source_date_epoch);
+        let pairs = |given: &[Pair]| {
+            let pair = |pair: &Pair| (pair.key.clone(), pair.value.clone());
+            given.iter().map(pair).collect::<Vec<_>>()
+        };
+        settings.labels.extend(pairs(&args.labels));
+        settings.annotations.extend(pairs(&args.annotations));
+        settings
     }
 }
 
@@ -125,7 +153,14 @@ pub(super) fn set(name: &str) -> Option<String> {
     non_empty(std::env::var(name).ok())
 }
 
-fn non_empty(text: Option<String>) -> Option<String> {
+/// A list without what is empty: an action's empty input arrives as one empty text.
+pub(super) fn filled(list: &[String]) -> Vec<String> {
+    let trimmed = list.iter().map(|text| text.trim());
+    let filled = trimmed.filter(|text| !text.is_empty());
+    filled.map(str::to_owned).collect()
+}
+
+pub(super) fn non_empty(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
 }

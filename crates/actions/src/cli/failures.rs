@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use image_factory::build::{BuildFailure, FailedTarget};
 use process::ProcessError;
 use registry_model::{Finding, Findings, Severity};
 use rehearsal::rehearse::RehearseError;
@@ -28,6 +29,9 @@ pub(super) fn process_failure(error: ProcessError, exit: Exit) -> Failure {
 /// The runner shows ten annotations of a level for a step, and drops the others.
 const MOST_ANNOTATIONS: usize = 10;
 
+/// An annotation is cut at 4096 characters; the log has the rest.
+const LINES_OF_LOG: usize = 10;
+
 /// Findings in the files below `root`; a workflow shows each at its line.
 pub(super) fn of_findings(findings: Findings, root: &Path) -> Failure {
     let Some(folder) = in_workspace(root) else {
@@ -36,6 +40,30 @@ pub(super) fn of_findings(findings: Findings, root: &Path) -> Failure {
     let annotations = findings.iter().take(MOST_ANNOTATIONS);
     let annotations = annotations.map(|one| annotation(one, &folder)).collect();
     Failure::from(findings).with_annotations(annotations)
+}
+
+/// Each image that failed, at the line of its Dockerfile.
+pub(super) fn of_failed_images(failure: &BuildFailure, root: &Path) -> Vec<Annotation> {
+    let Some(folder) = in_workspace(root) else {
+        return Vec::new();
+    };
+    let failed = failure.failed.iter().take(MOST_ANNOTATIONS);
+    let annotation = |failed: &FailedTarget| {
+        let file = folder.join(&failed.dockerfile);
+        let line = failed.line.map(|line| line as u64);
+        let mut message = failed.message.clone();
+        let last = failed.log.len().saturating_sub(LINES_OF_LOG);
+        for line in &failed.log[last..] {
+            message.push_str(&format!("\n{line}"));
+        }
+        Annotation {
+            level: Level::Error,
+            place: line.map(|line| (file.to_string_lossy().into_owned(), line, 1)),
+            title: Some(failed.name.clone()),
+            message,
+        }
+    };
+    failed.map(annotation).collect()
 }
 
 /// A folder as the runner names it: relative to the workspace.
@@ -69,6 +97,7 @@ fn factory_exit(class: image_factory::ErrorClass) -> Exit {
     match class {
         image_factory::ErrorClass::Input => Exit::Input,
         image_factory::ErrorClass::Build => Exit::Build,
+        image_factory::ErrorClass::Access => Exit::Access,
         image_factory::ErrorClass::Pin => Exit::Pin,
         image_factory::ErrorClass::Cancelled => Exit::Interrupted,
     }
@@ -156,9 +185,39 @@ impl From<oci::OciError> for Failure {
 
 impl From<image_factory::FactoryError> for Failure {
     fn from(error: image_factory::FactoryError) -> Self {
-        let (exit, hint) = (factory_exit(error.class()), error.hint());
-        Self::new(exit, error).with_hint(hint)
+        use image_factory::FactoryError;
+        let hint = match (&error, error.hint()) {
+            (
+                FactoryError::PinLoop {
+                    by_merge: false, ..
+                },
+                Some(hint),
+            ) => Some(format!(
+                "{hint}; what goes into every image (labels, provenance …) must be in pipeline.yml"
+            )),
+            (FactoryError::PushDenied { refusals }, hint) => all_hints(refusals).or(hint),
+            (_, hint) => hint,
+        };
+        Self::new(factory_exit(error.class()), error).with_hint(hint)
     }
+}
+
+/// The cures of this many repositories are shown; the others have the same causes, as a rule.
+const MOST_HINTS: usize = 5;
+
+/// What to change for each repository, each cure once.
+fn all_hints(refusals: &[oci::OciError]) -> Option<String> {
+    let mut hints: Vec<String> = Vec::new();
+    for hint in refusals.iter().filter_map(oci::OciError::hint) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    if hints.len() > MOST_HINTS {
+        hints.truncate(MOST_HINTS);
+        hints.push("for the others, see `pipeline doctor registry`".to_owned());
+    }
+    (!hints.is_empty()).then(|| hints.join("\nhint: "))
 }
 
 impl From<acceptance::AcceptanceError> for Failure {

@@ -3,9 +3,13 @@
 mod accept;
 mod args;
 mod build;
+mod commit;
 mod context;
 mod deploy;
+mod digests;
+mod doctor;
 mod failures;
+mod matrix;
 mod output;
 mod pin;
 mod plan;
@@ -14,6 +18,7 @@ mod rehearse;
 mod report;
 mod serve;
 mod stage;
+mod summary;
 mod tree;
 
 use std::io::Write;
@@ -88,6 +93,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&args, &cancel).await,
         Command::Build(args) => build::run(&args, &cancel).await,
         Command::Pin(args) => pin::run(&args, &cancel).await,
+        Command::Doctor(args) => doctor::run(&args, &cancel).await,
+        Command::Digests(args) => digests::run(&args, &cancel).await,
         Command::Accept(args) => accept::run(&args, &cancel).await,
         Command::Deploy(args) => deploy::run(&args, &cancel).await,
         Command::Promote(args) => promote::run(&args, &cancel).await,

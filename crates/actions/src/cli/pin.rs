@@ -1,22 +1,24 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image_factory::build::BuildReport;
-use image_factory::pin::{self, PinChanges, PinReport, ProposeOptions};
+use image_factory::pin::{self, Dispatch, PinAction, PinChanges, PinReport, ProposeOptions};
 use registry_model::{Entry, PinPlace, SetOutcome, set_file};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{PinArgs, PinCommand};
-use super::context::{Context, github};
+use super::args::{PinArgs, PinCommand, RequestArgs};
+use super::commit;
+use super::context::{Context, filled, github, non_empty, set};
 use super::output::{set_output, table};
 use super::report::Report;
 use super::stage::{End, stage};
+use super::summary;
 use crate::exit::Exit;
 use crate::ui::Failure;
 
 pub(super) async fn run(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     match &args.command {
-        Some(command) => set(command),
+        Some(command) => pin_file(command),
         None => from_report(args, cancel).await,
     }
 }
@@ -29,7 +31,7 @@ struct SetReport<'a> {
     written: bool,
 }
 
-fn set(command: &PinCommand) -> Result<Exit, Failure> {
+fn pin_file(command: &PinCommand) -> Result<Exit, Failure> {
     let PinCommand::Set {
         file,
         image,
@@ -54,12 +56,9 @@ fn set(command: &PinCommand) -> Result<Exit, Failure> {
 }
 
 async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
-    let Some(from) = &args.from else {
-        return Err(Failure::new(Exit::Input, "pin: `--from` is not given"));
-    };
     let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
-    let report = BuildReport::read(from)?;
+    let report = pin::gather(read_all(&args.from)?)?;
     let mut changes = pin::changes(&report, &context.registry)?;
     if context.is_narrowed() {
         let wanted = context.entries()?;
@@ -70,56 +69,167 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
             wanted.iter().any(is_it)
         });
     }
-    let mut done = PinReport {
-        schema: 1,
-        base: args.base.clone(),
-        changes: changes.clone(),
-        commit: None,
-        pull_request: None,
-    };
-    if args.dry_run {
-        // The files stay as they are.
-    } else if args.propose {
-        let run_id = args
-            .run_id
-            .clone()
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| {
-                Failure::new(Exit::Input, "name the bot branch: there is no run id").with_hint(
-                    Some("give --run-id ID; in a workflow it is GITHUB_RUN_ID".to_owned()),
-                )
-            })?;
-        let mut options = ProposeOptions::new(&run_id);
-        options.base = args.base.clone();
-        let repo = github(&args.github, cancel)?;
-        let work = async { Ok(pin::propose(&repo, &changes, &options, cancel).await?) };
-        done = stage("pin", work, |done| match &done.pull_request {
-            Some(request) => End::Done(format!("pull request #{}", request.number)),
-            None => End::Done(format!("`{}` has every pin", args.base)),
-        })
-        .await?;
+    // What goes into every image is as `pipeline.yml` says, or the next run would build it again.
+    let options = context.pin_options();
+    pin::prove(&context.registry, &report, &changes, &options, cancel).await?;
+    let done = if args.propose && !args.dry_run {
+        propose(args, &context, &changes, cancel).await?
     } else {
-        pin::apply(&context.root, &changes)?;
-    }
+        if !args.dry_run {
+            pin::apply(&context.root, &changes)?;
+        }
+        PinReport::new(&args.request.base, changes)
+    };
     let delivered = to.deliver(&done, || show(&done));
-    if args.propose && !args.dry_run {
-        let number = done
-            .pull_request
-            .as_ref()
-            .map(|request| request.number.to_string());
-        set_output("pull-request-number", &number.unwrap_or_default())?;
-    }
+    set_outputs(&done)?;
+    summary::write(|| summary::of_pin(&done))?;
     delivered?;
     Ok(Exit::Done)
+}
+
+async fn propose(
+    args: &PinArgs,
+    context: &Context,
+    changes: &PinChanges,
+    cancel: &CancellationToken,
+) -> Result<PinReport, Failure> {
+    let options = options(&args.request, context, cancel).await?;
+    let repo = github(&args.request.github, cancel)?;
+    let work = async { Ok(pin::propose(&repo, changes, &options, cancel).await?) };
+    let done = stage("pin", work, |done| End::Done(told(done))).await?;
+    for notice in &done.notices {
+        tracing::warn!("{notice}");
+    }
+    Ok(done)
+}
+
+/// Where and how to propose.
+async fn options(
+    args: &RequestArgs,
+    context: &Context,
+    cancel: &CancellationToken,
+) -> Result<ProposeOptions, Failure> {
+    let branch = non_empty(args.branch.clone());
+    let run_id = non_empty(args.run_id.clone());
+    if branch.is_none() && run_id.is_none() {
+        let text = "name the bot branch: there is no run id";
+        let hint = "give --run-id ID or --branch NAME; in a workflow the run id is GITHUB_RUN_ID";
+        return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
+    }
+    let mut options = ProposeOptions::new(&run_id.clone().unwrap_or_default());
+    if let Some(branch) = branch {
+        options.branch = branch;
+    }
+    options.base.clone_from(&args.base);
+    options.source = match commit::current(&context.root, cancel).await {
+        Ok(commit) => Some(commit.parse()?),
+        // Not in git: then it stands for the base branch as it is now.
+        Err(_) => None,
+    };
+    options.run_url = match (set("GITHUB_SERVER_URL"), set("GITHUB_REPOSITORY"), run_id) {
+        (Some(server), Some(repository), Some(run)) => {
+            Some(format!("{server}/{repository}/actions/runs/{run}"))
+        }
+        _ => None,
+    };
+    options.draft = args.draft;
+    options.labels = filled(&args.labels);
+    options.reviewers = filled(&args.reviewers);
+    options.team_reviewers = filled(&args.team_reviewers);
+    options.auto_merge = args.auto_merge.flatten();
+    options.takeover = args.takeover;
+    options.dispatch = non_empty(args.dispatch.clone()).map(|workflow| Dispatch {
+        workflow,
+        context: non_empty(args.status_context.clone()).unwrap_or_else(|| "acceptance".to_owned()),
+    });
+    Ok(options)
+}
+
+/// The reports in these files, and in the files `*.json` of these folders.
+fn read_all(from: &[PathBuf]) -> Result<Vec<BuildReport>, Failure> {
+    let mut reports = Vec::new();
+    for path in from {
+        if !path.is_dir() {
+            reports.push(BuildReport::read(path)?);
+            continue;
+        }
+        let unreadable = |error: std::io::Error| {
+            let text = format!("read the reports in `{}`: {error}", path.display());
+            Failure::new(Exit::Input, text)
+        };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            if file
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                files.push(file);
+            }
+        }
+        if files.is_empty() {
+            let text = format!("find reports in `{}`: it has no `*.json`", path.display());
+            let hint = "each job writes one: `pipeline build --only REF --json FILE`";
+            return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
+        }
+        files.sort();
+        for file in files {
+            reports.push(BuildReport::read(&file)?);
+        }
+    }
+    Ok(reports)
+}
+
+/// Each output is set, whatever happened.
+fn set_outputs(done: &PinReport) -> Result<(), Failure> {
+    let request = done.pull_request.as_ref();
+    let number = request.map(|request| request.number.to_string());
+    let url = request.map(|request| request.url.clone());
+    let changed = if done.changes.is_empty() {
+        "false"
+    } else {
+        "true"
+    };
+    set_output("changed", changed)?;
+    set_output("action", word(done.action))?;
+    set_output("pull-request-number", &number.unwrap_or_default())?;
+    set_output("pull-request-url", &url.unwrap_or_default())
+}
+
+fn word(action: PinAction) -> &'static str {
+    match action {
+        PinAction::Created => "created",
+        PinAction::Updated => "updated",
+        PinAction::Unchanged => "unchanged",
+        PinAction::Superseded => "superseded",
+        PinAction::Blocked => "blocked",
+        _ => "nothing",
+    }
+}
+
+/// What became of the pull request, in a few words.
+pub(super) fn told(done: &PinReport) -> String {
+    let request = |what: &str| match &done.pull_request {
+        Some(request) => format!("pull request #{} {what}", request.number),
+        None => format!("a pull request {what}"),
+    };
+    match done.action {
+        PinAction::Created => request("opened"),
+        PinAction::Updated => request("brought up to date"),
+        PinAction::Unchanged => request("has the same pins already"),
+        PinAction::Superseded => request("is for a newer commit"),
+        PinAction::Blocked => request("with the same pins was closed by a person"),
+        _ => format!("`{}` has every pin", done.base),
+    }
 }
 
 fn show(done: &PinReport) -> String {
     let mut text = changes(&done.changes);
     if let Some(request) = &done.pull_request {
-        text.push_str(&format!(
-            "pull request #{}: {}\n",
-            request.number, request.url
-        ));
+        text.push_str(&format!("{}: {}\n", told(done), request.url));
+    }
+    for number in &done.closed {
+        text.push_str(&format!("pull request #{number} closed\n"));
     }
     text
 }
@@ -139,9 +249,10 @@ fn changes(changes: &PinChanges) -> String {
             vec![
                 change.name(),
                 format!("{old} → {}", change.new.digest.short()),
+                change.why.to_string(),
                 change.file.display().to_string(),
             ]
         })
         .collect();
-    table(&["processor", "pin", "file"], &rows)
+    table(&["processor", "pin", "why", "file"], &rows)
 }

@@ -3,9 +3,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::PlanArgs;
 use super::context::{Context, images};
-use super::output::table;
+use super::matrix::Matrix;
+use super::output::{table, write};
 use super::report::Report;
 use super::stage::{End, stage};
+use super::summary;
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -13,12 +15,20 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
     let report = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let entries = context.entries()?;
-    let options = context.plan_options(&args.factory);
+    let mut options = context.plan_options(&args.factory, &args.settings);
+    options.offline = args.offline;
     let images = images()?;
     let work =
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, end).await?;
-    report.deliver(&plan, || show(&plan))?;
+    let matrix = Matrix::of(&plan);
+    summary::write(|| summary::of_plan(&plan))?;
+    if args.matrix {
+        write(&format!("{}\n", matrix.json()))?;
+    } else {
+        report.deliver(&plan, || show(&plan))?;
+    }
+    matrix.set_outputs()?;
     Ok(Exit::Done)
 }
 
@@ -37,17 +47,15 @@ pub(super) fn show(plan: &BuildPlan) -> String {
         .items
         .iter()
         .map(|item| {
-            let decision = match &item.decision {
-                Decision::Reuse { digest } => format!("reuse {}", digest.short()),
-                Decision::Build { why } => format!("build: {why}"),
+            let [decision, why] = match &item.decision {
+                Decision::Reuse { digest } => [
+                    format!("reuse {}", digest.short()),
+                    format!("{} (key {})", item.why(), item.key.short()),
+                ],
+                Decision::Build { why } => ["build".to_owned(), why.to_string()],
             };
-            vec![
-                item.name(),
-                decision,
-                item.key.short().to_owned(),
-                item.repository.to_string(),
-            ]
+            vec![item.name(), decision, why, item.repository.to_string()]
         })
         .collect();
-    table(&["processor", "decision", "key", "repository"], &rows)
+    table(&["processor", "decision", "why", "repository"], &rows)
 }

@@ -42,9 +42,14 @@ enum To {
 impl Report {
     /// Checks that the report can be written where `--json` says; what is there stays as it is.
     pub(super) fn to(json: &JsonArg) -> Result<Self, Failure> {
-        let Some(path) = &json.json else {
-            return Ok(Self { to: To::Nowhere });
-        };
+        match &json.json {
+            Some(path) => Self::at(path),
+            None => Ok(Self { to: To::Nowhere }),
+        }
+    }
+
+    /// The same for a file that another argument names.
+    pub(super) fn at(path: &Path) -> Result<Self, Failure> {
         // Opening the latter again would start at its beginning, over what was said there.
         if path == Path::new("-") || path == Path::new("/dev/stdout") {
             return Ok(Self { to: To::Stdout });
@@ -78,14 +83,27 @@ impl Report {
         let mut text = serde_json::to_string_pretty(report)
             .map_err(|error| Failure::new(Exit::Unexpected, error))?;
         text.push('\n');
+        match self.put(&text)? {
+            Some(file) => set_output("report", &file.to_string_lossy()),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes text as it is, and says into which file.
+    pub(super) fn put(&self, text: &str) -> Result<Option<&Path>, Failure> {
         let (given, written) = match &self.to {
-            To::Nowhere => return Ok(()),
-            To::Stdout => return write(&text),
-            To::Stream(path) => (path, pour(path, &text)),
-            To::File { given, real } => (given, replace(real, &text)),
+            To::Nowhere => return Ok(None),
+            To::Stdout => return write(text).map(|()| None),
+            To::Stream(path) => (path, pour(path, text)),
+            To::File { given, real } => (given, replace(real, text)),
         };
         written.map_err(|error| failed(given, &error))?;
-        set_output("report", &given.to_string_lossy())
+        Ok(Some(given))
+    }
+
+    /// Whether it goes to standard output.
+    pub(super) fn is_stdout(&self) -> bool {
+        matches!(self.to, To::Stdout)
     }
 }
 

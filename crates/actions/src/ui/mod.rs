@@ -1,6 +1,9 @@
 //! What a person at a terminal sees: progress, tables and errors.
 
+mod bars;
 mod failure;
+mod fields;
+mod groups;
 mod progress;
 mod text;
 

@@ -5,17 +5,22 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::bars::Bars;
+use super::fields::Fields;
+use super::groups::Groups;
 use super::inert;
 use crate::runner::{Annotation, Level};
 
 /// The target of the events that are meant for people. The libraries emit them; this is the one
 /// place that shows them.
 const TARGET: &str = "pipeline::progress";
+
+/// The target of the lines that the programs of an item print.
+const LOG: &str = "pipeline::log";
 
 /// The crates whose warnings are for people. Others warn about their own inner life.
 const OURS: [&str; 11] = [
@@ -37,9 +42,10 @@ const OURS: [&str; 11] = [
 pub(crate) enum Style {
     /// One line when a stage ends: for pipes and logs.
     Lines,
-    /// A spinner with the elapsed time while a stage runs: for terminals.
+    /// A spinner with the elapsed time while a stage runs, and a bar for each processor: for
+    /// terminals.
     Live,
-    /// Lines, and one more for each thing that happens within a stage.
+    /// Lines, and one more for each thing that happens within a stage, with the processor.
     Verbose,
 }
 
@@ -48,32 +54,21 @@ pub(crate) struct Progress {
     style: Style,
     in_workflow: bool,
     bars: MultiProgress,
-    running: Mutex<HashMap<String, Running>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: HashMap<String, Running>,
+    /// On a terminal.
+    items: Bars,
+    /// In a workflow.
+    groups: Groups,
 }
 
 struct Running {
     since: Instant,
     bar: Option<ProgressBar>,
-}
-
-#[derive(Default)]
-struct Fields {
-    stage: String,
-    item: Option<String>,
-    status: Option<String>,
-    message: String,
-    others: Vec<(&'static str, String)>,
-}
-
-impl Fields {
-    /// The message, and whatever else the event carries.
-    fn text(&self) -> String {
-        let mut text = self.message.clone();
-        for (name, value) in &self.others {
-            let _ = write!(text, "; {name}: {value}");
-        }
-        text
-    }
 }
 
 impl Style {
@@ -98,15 +93,22 @@ impl Progress {
             style,
             in_workflow,
             bars: MultiProgress::new(),
-            running: Mutex::new(HashMap::new()),
+            state: Mutex::new(State::default()),
         }
     }
 
     fn show(&self, fields: &Fields) {
-        let Ok(mut running) = self.running.lock() else {
+        let Ok(mut state) = self.state.lock() else {
             return;
         };
+        let State {
+            running,
+            items,
+            groups,
+        } = &mut *state;
         match fields.status.as_deref() {
+            Some("item-start" | "item-done" | "item-failed") => self.item(items, groups, fields),
+            None if groups.has(fields) || items.has(fields) => self.item(items, groups, fields),
             Some("start") => {
                 let bar = (self.style == Style::Live).then(|| self.spinner(&fields.stage));
                 running.insert(
@@ -118,6 +120,8 @@ impl Progress {
                 );
             }
             Some(status) => {
+                items.clear(&self.bars);
+                self.raw(&groups.rest());
                 let ended = running.remove(&fields.stage);
                 let elapsed = ended
                     .as_ref()
@@ -137,7 +141,40 @@ impl Progress {
                 );
                 self.line(line.trim_end());
             }
-            None => self.within(&running, fields),
+            None => self.within(running, fields),
+        }
+    }
+
+    /// News of one item among several that are worked on side by side.
+    fn item(&self, items: &mut Bars, groups: &mut Groups, fields: &Fields) {
+        if self.in_workflow {
+            self.raw(&groups.news(fields).unwrap_or_default());
+            return;
+        }
+        if self.style == Style::Live {
+            items.news(fields, &self.bars);
+        }
+        let item = fields.item.as_deref().unwrap_or_default();
+        let (stage, text) = (&fields.stage, &fields.message);
+        match (fields.status.as_deref(), fields.step, self.style) {
+            (Some("item-failed"), ..) => self.line(&format!("  ✗ {item}: {text}")),
+            (_, Some((step, steps)), Style::Verbose) => {
+                self.line(&format!("  {stage}: {item}: {step}/{steps} {text}"));
+            }
+            (_, None, Style::Verbose) => self.line(&format!("  {stage}: {item}: {text}")),
+            _ => {}
+        }
+    }
+
+    /// A line that a program of an item printed.
+    fn log(&self, fields: &Fields) {
+        if self.in_workflow {
+            if let Ok(mut state) = self.state.lock() {
+                state.groups.log(fields);
+            }
+        } else if self.style == Style::Verbose {
+            let item = fields.item.as_deref().unwrap_or_default();
+            self.line(&format!("  {item} | {}", fields.message));
         }
     }
 
@@ -191,28 +228,22 @@ impl Progress {
         bar
     }
 
+    /// Text that is as it should be, in one piece.
+    fn raw(&self, text: &str) {
+        let show = || {
+            let _ = anstream::stderr().write_all(text.as_bytes());
+        };
+        if !text.is_empty() {
+            self.bars.suspend(show);
+        }
+    }
+
     fn line(&self, text: &str) {
         let show = || {
             // A closed standard error is no reason to stop.
             let _ = writeln!(anstream::stderr(), "{}", inert(&text.replace('\n', " ")));
         };
         self.bars.suspend(show);
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "stage" => self.stage = value.to_owned(),
-            "item" => self.item = Some(value.to_owned()),
-            "status" => self.status = Some(value.to_owned()),
-            "message" => self.message = value.to_owned(),
-            other => self.others.push((other, value.to_owned())),
-        }
     }
 }
 
@@ -226,6 +257,9 @@ impl<S: Subscriber> Layer<S> for Progress {
         if target == TARGET {
             event.record(&mut fields);
             self.show(&fields);
+        } else if target == LOG {
+            event.record(&mut fields);
+            self.log(&fields);
         } else if ours && level <= tracing::Level::WARN {
             event.record(&mut fields);
             self.warning(&fields);

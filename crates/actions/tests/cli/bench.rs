@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a program needs of our own environment; everything else, and above all what a runner of
 /// GitHub Actions sets, must not decide how a test ends.
-const KEPT: [&str; 12] = [
+const KEPT: [&str; 13] = [
     "PATH",
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -26,6 +26,8 @@ const KEPT: [&str; 12] = [
     "LD_LIBRARY_PATH",
     "LLVM_PROFILE_FILE",
     "SSL_CERT_FILE",
+    // By which `cargo xtask test` knows what its tests leave running.
+    "PIPELINE_XTASK_RUN",
 ];
 
 /// A folder that goes with the test: the user's repository and home.
@@ -85,7 +87,8 @@ impl Bench {
         self.prepared(command).words(words)
     }
 
-    fn prepared(&self, command: Command) -> Run {
+    /// A program in the same environment.
+    pub(crate) fn prepared(&self, command: Command) -> Run {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let temporary = self.path(&format!("tmp-{number}"));
         std::fs::create_dir(&temporary).unwrap();
@@ -116,7 +119,7 @@ fn docker_config() -> PathBuf {
 
 /// A command line that is about to be run.
 pub(crate) struct Run {
-    command: Command,
+    pub(crate) command: Command,
     temporary: PathBuf,
 }
 

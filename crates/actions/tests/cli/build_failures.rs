@@ -26,16 +26,38 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
         let words = format!("{} --json {}", build(host), report.display());
         let run = bench.pipeline(&words).env("GITHUB_ACTIONS", "true");
         let ran = run.go().await.ended(11).one_error();
-        let commands = |text: &str| {
+        let commands = |text: &str| -> Vec<String> {
             let lines = text.lines().map(str::trim_start);
-            lines.filter(|line| line.starts_with("::")).count()
+            let commands = lines.filter(|line| line.starts_with("::"));
+            let names = commands.filter_map(|line| line.split("::").nth(1));
+            names.map(str::to_owned).collect()
         };
-        assert_eq!((commands(&ran.stderr), commands(&ran.stdout)), (0, 1));
+        // A group for each processor, and nothing that it printed.
+        let groups = ["group", "endgroup", "group", "endgroup"];
+        assert_eq!(commands(&ran.stderr), groups, "{}", ran.stderr);
+        let (_, group) = ran.stderr.split_once("::group::✗ text/upper@1\n").unwrap();
+        let (group, after) = group.split_once("::endgroup::\n").unwrap();
+        assert!(group.contains("  : :error::x\n  oh no\n"), "{group}");
+        assert!(after.starts_with("✗ text/upper@1: "), "{after}");
+        assert_eq!(commands(&ran.stdout).len(), 1, "{}", ran.stdout);
+        let start = format!(
+            "::error file={},line=4,col=1,title=text/upper@1::",
+            dockerfile_of("upper")
+        );
+        assert!(ran.stdout.starts_with(&start), "{}", ran.stdout);
         let place = format!("{}:4", dockerfile_of("upper"));
         let ran = ran.says(&["text/upper@1", &place, "oh no"]);
         assert!(!ran.stderr.contains("text/lower@1 (code"), "{}", ran.stderr);
         // What could be built is in the report all the same.
         assert_eq!(json_file(&report)["schema"], 1);
+
+        // In a pipe, each line of a log says whose it is.
+        let words = format!(
+            "{} --verbose --fail-fast --processors text/upper",
+            build(host)
+        );
+        let ran = bench.pipeline(&words).go().await.ended(11).one_error();
+        ran.says(&["  text/upper@1 | oh no\n", "  build: text/upper@1: "]);
     })
     .await;
 }
@@ -78,9 +100,9 @@ async fn a_build_can_be_interrupted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_refuses_ends_the_build() {
-    for (status, word) in [
-        (StatusCode::FORBIDDEN, "denies access"),
-        (StatusCode::INTERNAL_SERVER_ERROR, "500"),
+    for (status, word, code) in [
+        (StatusCode::FORBIDDEN, "does not allow it", 18),
+        (StatusCode::INTERNAL_SERVER_ERROR, "500", 11),
     ] {
         let bench = Bench::new();
         project::runbook(&bench);
@@ -91,7 +113,7 @@ async fn a_registry_that_refuses_ends_the_build() {
         let server = tokio::spawn(axum::serve(listener, app).into_future());
         let ran = bench.pipeline(&build(&host)).go().await;
         server.abort();
-        ran.ended(11).one_error().says(&[&host, word, "hint: "]);
+        ran.ended(code).one_error().says(&[&host, word, "hint: "]);
         assert_eq!(content(&bench.repo()), before);
     }
 }

@@ -1,11 +1,14 @@
 use super::bench::Bench;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "",
     "plan",
     "build",
     "pin",
     "pin set",
+    "doctor",
+    "doctor registry",
+    "digests",
     "accept",
     "deploy",
     "promote",
@@ -39,7 +42,7 @@ async fn every_exit_code_is_documented() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let expected = [
-        "0", "1", "2", "10", "11", "12", "13", "14", "15", "16", "17", "130",
+        "0", "1", "2", "10", "11", "12", "13", "14", "15", "16", "17", "18", "130",
     ];
     assert_eq!(codes, expected);
 }

@@ -9,12 +9,16 @@
 )]
 
 mod accept;
+mod action;
 mod bench;
 mod build_failures;
 mod deploy;
+mod digests;
+mod doctor;
 mod factory;
 mod findings;
 mod help;
+mod matrix;
 mod pin_set;
 mod project;
 mod promote;

@@ -5,13 +5,26 @@ use super::project::{self, content, digest, file_of, git};
 use super::services::{Forge, TOKEN};
 
 /// A build report as `pipeline build --json` writes it, of images that nobody needs to have.
-fn build_report(bench: &Bench) -> String {
-    let built: Vec<_> = [("lower", '1'), ("upper", '2')]
+async fn build_report(bench: &Bench) -> String {
+    report_of(bench, ['1', '2']).await
+}
+
+/// The same of the images with these digests, of `lower` and `upper`.
+async fn report_of(bench: &Bench, digits: [char; 2]) -> String {
+    let plan = "plan --offline --image-prefix ghcr.io/acme/models --json -";
+    let plan = bench.pipeline(plan).go().await.ok().json();
+    let key = |name: &str| {
+        let mut items = plan["items"].as_array().unwrap().iter();
+        let item = items.find(|item| item["ref"] == name).unwrap();
+        item["key"].clone()
+    };
+    let built: Vec<_> = [("lower", digits[0]), ("upper", digits[1])]
         .map(|(name, digit)| {
             serde_json::json!({
                 "ref": format!("text/{name}@1"), "file": file_of(name), "pin-platform": null,
-                "image": image(name, digit), "key": "0".repeat(64), "decision": "built",
-                "why": "first-build", "platforms": ["linux/amd64"], "tags": [], "seconds": 1.5,
+                "image": image(name, digit), "key": key(&format!("text/{name}@1")),
+                "decision": "built", "why": "first-build", "platforms": ["linux/amd64"],
+                "base-images": [], "tags": [], "seconds": 1.5,
             })
         })
         .into();
@@ -38,7 +51,7 @@ async fn one_pull_request_pins_everything_once() {
     project::runbook(&bench);
     let forge = Forge::start(&bench).await;
     let before = content(&bench.repo());
-    let from = build_report(&bench);
+    let from = build_report(&bench).await;
     let propose = |id: &str| {
         let words = format!("pin --from {from} --propose --run-id {id} --json");
         on(&forge, bench.pipeline(&words)).arg(bench.path("pin.json"))
@@ -54,7 +67,11 @@ async fn one_pull_request_pins_everything_once() {
     );
 
     let ran = propose("7").go().await.ok().hides(TOKEN);
-    assert!(ran.stdout.contains("pull request #1: "), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("pull request #1 opened: "),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(
         content(&bench.repo()),
         before,
@@ -118,7 +135,7 @@ async fn one_pull_request_pins_everything_once() {
 async fn only_what_is_asked_for_is_pinned() {
     let bench = Bench::new();
     project::runbook(&bench);
-    let from = build_report(&bench);
+    let from = build_report(&bench).await;
     let lower = bench.read(&file_of("lower"));
     let words = format!("pin --from {from} --processors text/upper --json -");
     let report = bench.pipeline(&words).go().await.ok().json();
@@ -139,7 +156,10 @@ async fn a_refused_token_is_told_and_not_shown() {
     let bench = Bench::new();
     project::runbook(&bench);
     let forge = Forge::start(&bench).await;
-    let words = format!("pin --from {} --propose --run-id 7", build_report(&bench));
+    let words = format!(
+        "pin --from {} --propose --run-id 7",
+        build_report(&bench).await
+    );
     for (token, said) in [("ghs_wrong_token_1234", "Bad credentials"), ("", "token")] {
         let run = on(&forge, bench.pipeline(&words)).env("GITHUB_TOKEN", token);
         let ran = run.go().await.ended(12).one_error();
@@ -152,7 +172,7 @@ async fn a_refused_token_is_told_and_not_shown() {
 async fn what_is_missing_is_asked_for() {
     let bench = Bench::new();
     project::runbook(&bench);
-    let from = build_report(&bench);
+    let from = build_report(&bench).await;
     let words = format!("pin --from {from} --propose");
     let ran = bench.pipeline(&words).go().await.ended(2).one_error();
     ran.says(&["run id", "--run-id"]);
@@ -167,4 +187,86 @@ async fn what_is_missing_is_asked_for() {
     ran.one_error().says(&["not.json", "schema 2"]);
     let ran = bench.pipeline("pin --from missing.json").go().await;
     ran.ended(2).one_error().says(&["missing.json"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fixed_branch_has_one_request_that_is_kept_up_to_date() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let forge = Forge::start(&bench).await;
+    let propose = |from: &str, step: &str| {
+        let words = format!("pin --from {from} --propose --branch bot/pins --label pins --draft");
+        on(&forge, bench.pipeline(&words))
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_RUN_ID", "42")
+            .env("GITHUB_SERVER_URL", "https://github.example")
+            .env("GITHUB_OUTPUT", bench.path(&format!("{step}.output")))
+            .env("GITHUB_STEP_SUMMARY", bench.path(&format!("{step}.md")))
+    };
+    let output = |step: &str, name: &str| {
+        let text = std::fs::read_to_string(bench.path(&format!("{step}.output"))).unwrap();
+        let mut lines = text.lines();
+        let start = format!("{name}<<");
+        lines.find(|line| line.starts_with(&start)).unwrap();
+        lines.next().unwrap().to_owned()
+    };
+
+    let first = build_report(&bench).await;
+    propose(&first, "first").go().await.ok().hides(TOKEN);
+    assert_eq!(output("first", "action"), "created");
+    assert_eq!(output("first", "changed"), "true");
+    assert_eq!(output("first", "pull-request-number"), "1");
+    assert!(output("first", "pull-request-url").ends_with("/acme/models/pull/1"));
+    let summary = std::fs::read_to_string(bench.path("first.md")).unwrap();
+    assert!(
+        summary.starts_with("### Pin: 2 of `dev`\n\n| processor | pin | why |\n"),
+        "{summary}"
+    );
+    let row = "| `text/lower@1` | pending → `111111111111` | first build |";
+    assert!(summary.contains(row), "{summary}");
+
+    propose(&first, "again").go().await.ok();
+    assert_eq!(output("again", "action"), "unchanged");
+    assert_eq!(output("again", "pull-request-number"), "1");
+
+    let second = report_of(&bench, ['1', '3']).await;
+    propose(&second, "second").go().await.ok();
+    assert_eq!(output("second", "action"), "updated");
+    let open = forge.open().await;
+    assert_eq!(open.len(), 1);
+    assert_eq!((open[0].number, open[0].head.as_str()), (1, "bot/pins"));
+    let place = format!("bot/pins:{}", file_of("upper"));
+    let text = git(&forge.git_dir(), &["show", &place]).await;
+    assert_eq!(
+        text,
+        project::entry("upper", &image("upper", '3')).trim_end()
+    );
+}
+
+#[tokio::test]
+async fn reports_of_other_sources_and_of_each_other_are_refused() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let before = content(&bench.repo());
+    let reports = bench.path("reports");
+    std::fs::create_dir(&reports).unwrap();
+    let pin = format!("pin --from {}", reports.display());
+    let ran = bench.pipeline(&pin).go().await.ended(2).one_error();
+    ran.says(&["`*.json`", "hint: "]);
+
+    let one = build_report(&bench).await;
+    std::fs::copy(&one, reports.join("one.json")).unwrap();
+    let other = report_of(&bench, ['1', '3']).await;
+    std::fs::copy(&other, reports.join("two.json")).unwrap();
+    let ran = bench.pipeline(&pin).go().await.ended(12).one_error();
+    ran.says(&["text/upper@1", "hint: "]);
+    assert_eq!(content(&bench.repo()), before);
+
+    // The source has moved on since: merging these pins would not be the end.
+    std::fs::remove_file(reports.join("two.json")).unwrap();
+    bench.write("code/unique", "another");
+    let moved = content(&bench.repo());
+    let ran = bench.pipeline(&pin).go().await.ended(12).one_error();
+    ran.says(&["would be built again", "text/upper@1", "hint: "]);
+    assert_eq!(content(&bench.repo()), moved);
 }

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use registry_model::Repository;
 use serde::Serialize;
 
-use crate::plan::{BaseImage, BuildPlan, Decision, InputKey, Planned, Why};
+use super::cache::Cache;
+use super::options::BuildOptions;
+use super::preflight::Engine;
+use crate::plan::{BaseImage, BuildPlan, Decision, ImageSettings, Planned, Why};
 
 /// One image to build: the items of a plan that need the same one.
 #[derive(Clone, Debug)]
@@ -38,6 +40,7 @@ struct TargetDefinition {
     dockerfile: String,
     tags: Vec<String>,
     platforms: Vec<String>,
+    output: [String; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -46,6 +49,14 @@ struct TargetDefinition {
     contexts: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    annotations: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secret: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cache_from: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cache_to: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     no_cache: bool,
 }
@@ -86,56 +97,145 @@ pub(crate) fn targets<'a>(plan: &'a BuildPlan, build_tag: &str) -> Vec<Target<'a
     targets
 }
 
-/// The file for `targets`. Paths become absolute, as `bake` takes those of a Dockerfile relative to
-/// its context.
-pub(crate) fn definition(
-    targets: &[Target<'_>],
-    root: &Path,
-    labels: &BTreeMap<String, String>,
-) -> Definition {
-    let path = |relative: &Path| literal(&root.join(relative).to_string_lossy());
-    let target = |target: &Target<'_>| {
-        let item = target.item;
-        let forced = item.decision == Decision::Build { why: Why::Forced };
-        let mut tags = vec![item.repository.tagged(&target.build_tag)];
-        if forced {
-            // Whoever forces a build wants the key to stand for the new image; otherwise that tag
-            // is set later, and never moved.
-            tags.push(inputs_tag(&item.repository, &item.key));
-        }
-        let definition = TargetDefinition {
-            context: path(&item.context),
-            dockerfile: path(&item.dockerfile),
-            tags,
-            platforms: item.platforms.iter().map(ToString::to_string).collect(),
-            target: item.target.as_deref().map(literal),
-            args: item
-                .args
-                .iter()
-                .map(|(name, value)| (literal(name), literal(value)))
-                .collect(),
-            contexts: item.base_images.iter().map(named_context).collect(),
-            labels: labels
-                .iter()
-                .map(|(name, value)| (literal(name), literal(value)))
-                .collect(),
-            no_cache: forced,
-        };
-        (target.id.clone(), definition)
-    };
-    Definition {
-        group: BTreeMap::from([(
-            "default",
-            Group {
-                targets: targets.iter().map(|target| target.id.clone()).collect(),
-            },
-        )]),
-        target: targets.iter().map(target).collect(),
+impl Target<'_> {
+    /// Whether what is there already is to be replaced.
+    pub(crate) fn is_renewed(&self) -> bool {
+        matches!(
+            self.item.decision,
+            Decision::Build {
+                why: Why::Forced | Why::TooOld { .. }
+            }
+        )
     }
 }
 
-fn inputs_tag(repository: &Repository, key: &InputKey) -> String {
-    repository.tagged(&key.tag())
+/// The argument by which Dockerfiles and BuildKit know the time that counts
+/// (reproducible-builds.org/docs/source-date-epoch).
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// How all targets of a build are built.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe<'a> {
+    /// The root of the repository; absolute.
+    pub(crate) root: &'a Path,
+    pub(crate) settings: &'a ImageSettings,
+    pub(crate) options: &'a BuildOptions,
+    pub(crate) engine: &'a Engine,
+}
+
+impl Recipe<'_> {
+    /// The file for `targets`. Paths become absolute, as `bake` takes those of a Dockerfile relative
+    /// to its context.
+    pub(crate) fn definition(&self, targets: &[Target<'_>]) -> Definition {
+        let ids = || targets.iter().map(|target| target.id.clone());
+        let default = Group {
+            targets: ids().collect(),
+        };
+        let one = |target| self.target(target);
+        Definition {
+            group: BTreeMap::from([("default", default)]),
+            target: ids().zip(targets.iter().map(one)).collect(),
+        }
+    }
+
+    fn target(&self, target: &Target<'_>) -> TargetDefinition {
+        let (item, options) = (target.item, self.options);
+        let path = |relative: &Path| literal(&self.root.join(relative).to_string_lossy());
+        let pairs = |from: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            let pairs = from.iter();
+            pairs
+                .map(|(name, value)| (literal(name), literal(value)))
+                .collect()
+        };
+        let cache = |caches: &[Cache]| -> Vec<String> {
+            let lines = caches.iter().map(|cache| cache.line(&target.id, self.root));
+            lines.map(|line| literal(&line)).collect()
+        };
+        let secrets = options.secrets.iter();
+        let annotations = self.settings.annotations.iter();
+        let levels = self.annotated(item);
+        TargetDefinition {
+            context: path(&item.context),
+            dockerfile: path(&item.dockerfile),
+            tags: vec![item.repository.tagged(&target.build_tag)],
+            platforms: item.platforms.iter().map(ToString::to_string).collect(),
+            output: [self.output()],
+            target: item.target.as_deref().map(literal),
+            args: self.args(item),
+            contexts: item.base_images.iter().map(named_context).collect(),
+            labels: pairs(&self.labels()),
+            annotations: levels
+                .iter()
+                .flat_map(|level| {
+                    annotations
+                        .clone()
+                        .map(move |annotation| (level, annotation))
+                })
+                .map(|(level, (name, value))| literal(&format!("{level}:{name}={value}")))
+                .collect(),
+            secret: secrets
+                .map(|secret| literal(&secret.line(self.root)))
+                .collect(),
+            cache_from: cache(&options.cache_from),
+            cache_to: cache(&options.cache_to),
+            no_cache: target.is_renewed(),
+        }
+    }
+
+    /// Those of the plan, and the standard ones that it does not set itself.
+    fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.settings.labels.clone();
+        let standard = [
+            ("source", &self.options.source),
+            ("revision", &self.options.revision),
+        ];
+        for (name, value) in standard {
+            if let Some(value) = value {
+                labels
+                    .entry(format!("org.opencontainers.image.{name}"))
+                    .or_insert_with(|| value.clone());
+            }
+        }
+        labels
+    }
+
+    fn args(&self, item: &Planned) -> BTreeMap<String, String> {
+        let epoch = self.settings.source_date_epoch;
+        let epoch = epoch.map(|epoch| (EPOCH.to_owned(), epoch.to_string()));
+        let own = item.args.iter();
+        let own = own.map(|(name, value)| (literal(name), literal(value)));
+        epoch.into_iter().chain(own).collect()
+    }
+
+    /// What the annotations are written to: the manifests, and the index if there is one. Each is
+    /// named apart, as `bake` 0.13 hears only the first of `manifest,index:`.
+    fn annotated(&self, item: &Planned) -> &'static [&'static str] {
+        let attested = self.settings.provenance.is_some() || self.settings.sbom;
+        match item.platforms.len() > 1 || attested {
+            true => &["manifest", "index"],
+            false => &["manifest"],
+        }
+    }
+
+    fn output(&self) -> String {
+        let reproducible = self.settings.source_date_epoch.is_some();
+        let mut output = vec!["type=image"];
+        output.push(match reproducible && self.engine.is_docker() {
+            // The engine unpacks what it stores, and cannot do that with rewritten layers. So
+            // BuildKit pushes, nothing is stored, and buildx must not try to push what is stored:
+            // for BuildKit an empty value means yes, for buildx no.
+            true => "push=,store=false",
+            false => "push=true",
+        });
+        if reproducible {
+            output.push("rewrite-timestamp=true");
+        }
+        if !self.settings.annotations.is_empty() {
+            // The index of the other media types has no place for them.
+            output.push("oci-mediatypes=true");
+        }
+        output.join(",")
+    }
 }
 
 fn named_context(base: &BaseImage) -> (String, String) {
@@ -153,8 +253,9 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::secrets::{BuildSecret, SecretSource};
     use super::*;
-    use crate::plan::ImageSettings;
+    use crate::plan::InputKey;
 
     fn planned(reference: &str, repository: &str, key: u8, why: Why) -> Planned {
         Planned {
@@ -174,12 +275,31 @@ mod tests {
         }
     }
 
+    fn engine(driver: &str) -> Engine {
+        serde_json::from_value(serde_json::json!({
+            "version": "26.1.5", "api-version": "1.45", "buildx": "0.13.1",
+            "builder": "default", "driver": driver, "containerd-store": true
+        }))
+        .unwrap()
+    }
+
+    fn written_by(driver: &str, plan: &BuildPlan, options: &BuildOptions) -> String {
+        let recipe = Recipe {
+            root: Path::new("/repo"),
+            settings: &plan.settings,
+            options,
+            engine: &engine(driver),
+        };
+        let definition = recipe.definition(&targets(plan, "build-x"));
+        serde_json::to_string_pretty(&definition).unwrap()
+    }
+
+    fn written(plan: &BuildPlan, options: &BuildOptions) -> String {
+        written_by("docker", plan, options)
+    }
+
     fn plan(items: Vec<Planned>) -> BuildPlan {
-        BuildPlan {
-            schema: 1,
-            items,
-            settings: ImageSettings::default(),
-        }
+        BuildPlan::new(items, ImageSettings::default())
     }
 
     #[test]
@@ -214,13 +334,19 @@ mod tests {
         item.base_images = vec![BaseImage {
             name: "base-${HOME}".into(),
             reference: "registry/${HOME}".into(),
+            on_build: None,
         }];
-        let plan = plan(vec![item]);
-        let labels = BTreeMap::from([("${HOME}".to_owned(), "${HOME}".to_owned())]);
-        let definition = definition(&targets(&plan, "build-x"), Path::new("/repo"), &labels);
-        let text = serde_json::to_string(&definition).unwrap();
-        assert_eq!(text.matches("${HOME}").count(), 9, "{text}");
-        assert_eq!(text.matches("$${HOME}").count(), 9, "{text}");
+        let mut plan = plan(vec![item]);
+        let both = || BTreeMap::from([("${HOME}".to_owned(), "${HOME}".to_owned())]);
+        plan.settings.labels = both();
+        plan.settings.annotations = both();
+        let mut options = BuildOptions::new("/repo");
+        let source = SecretSource::File("${HOME}".into());
+        options.secrets = vec![BuildSecret::new("x", source).unwrap()];
+        options.cache_to = vec!["type=gha,scope=${HOME}".parse().unwrap()];
+        let text = written(&plan, &options);
+        assert_eq!(text.matches("${HOME}").count(), 13, "{text}");
+        assert_eq!(text.matches("$${HOME}").count(), 13, "{text}");
         assert_eq!(text.matches("%%{x}").count(), 1, "{text}");
     }
 
@@ -232,14 +358,12 @@ mod tests {
         item.base_images = vec![BaseImage {
             name: "python:3.11-slim".into(),
             reference: "127.0.0.1:5000/base/python@sha256:abc".into(),
+            on_build: None,
         }];
         let plan = plan(vec![item]);
-        let labels = BTreeMap::from([(
-            "org.opencontainers.image.source".to_owned(),
-            "https://github.com/acme/models".to_owned(),
-        )]);
-        let definition = definition(&targets(&plan, "build-x"), Path::new("/repo"), &labels);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&definition).unwrap(), @r#"
+        let mut options = BuildOptions::new("/repo");
+        options.source = Some("https://github.com/acme/models".to_owned());
+        insta::assert_snapshot!(written(&plan, &options), @r#"
         {
           "group": {
             "default": {
@@ -253,11 +377,13 @@ mod tests {
               "context": "/repo/code",
               "dockerfile": "/repo/code/x/Dockerfile",
               "tags": [
-                "127.0.0.1:5000/a/llm:build-x",
-                "127.0.0.1:5000/a/llm:inputs-01010101010101010101010101010101"
+                "127.0.0.1:5000/a/llm:build-x"
               ],
               "platforms": [
                 "linux/amd64"
+              ],
+              "output": [
+                "type=image,push=true"
               ],
               "target": "prod",
               "args": {
@@ -274,5 +400,27 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn settings_and_options_are_written_out() {
+        let mut item = planned("llm/litellm@1", "ghcr.io/a/llm", 1, Why::FirstBuild);
+        item.platforms.push("linux/arm64".parse().unwrap());
+        let mut plan = plan(vec![item]);
+        plan.settings.annotations = BTreeMap::from([("team".to_owned(), "ml, b".to_owned())]);
+        plan.settings.source_date_epoch = Some(0);
+        let mut options = BuildOptions::new("/repo");
+        options.secrets = vec!["id=pip,env=PIP_TOKEN".parse().unwrap()];
+        options.cache_from = vec![
+            "type=gha".parse().unwrap(),
+            "ghcr.io/a/cache".parse().unwrap(),
+        ];
+        options.cache_to = vec!["type=local,dest=.cache".parse().unwrap()];
+        let text = written(&plan, &options);
+        let from = text.find("\"output\"").unwrap();
+        insta::assert_snapshot!(&text[from..], @"");
+        let elsewhere = written_by("remote", &plan, &options);
+        let output = "type=image,push=true,rewrite-timestamp=true,oci-mediatypes=true";
+        assert!(elsewhere.contains(output), "{elsewhere}");
     }
 }

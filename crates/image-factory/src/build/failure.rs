@@ -6,6 +6,7 @@ use registry_model::ProcessorRef;
 use super::bake::Target;
 use super::progress::StepError;
 use super::report::BuildReport;
+use crate::plan::Planned;
 
 /// Some images could not be built or pushed.
 #[derive(Clone, Debug)]
@@ -35,6 +36,21 @@ pub struct FailedTarget {
     pub message: String,
     /// At most the last 40 lines that the step printed.
     pub log: Vec<String>,
+}
+
+impl FailedTarget {
+    /// A failure that is no step's.
+    pub(crate) fn new(item: &Planned, message: String) -> Self {
+        Self {
+            reference: Some(item.reference.clone()),
+            name: item.name(),
+            dockerfile: item.dockerfile.clone(),
+            line: None,
+            step: None,
+            message,
+            log: Vec::new(),
+        }
+    }
 }
 
 impl std::error::Error for BuildFailure {}
@@ -73,11 +89,15 @@ impl BuildFailure {
     pub fn hint(&self) -> Option<String> {
         let says = |words: &[&str]| {
             self.failed.iter().any(|failed| {
-                let message = failed.message.to_lowercase();
-                words.iter().any(|word| message.contains(word))
+                let last = failed.log.last().map_or("", String::as_str);
+                let said = format!("{} {last}", failed.message).to_lowercase();
+                words.iter().any(|word| said.contains(word))
             })
         };
-        let text = if says(&["unauthorized", "authentication required", "no basic auth"]) {
+        let text = if says(&["exec format error"]) {
+            "let this machine run programs of the other platform: `docker run --privileged --rm \
+             tonistiigi/binfmt --install all`, or docker/setup-qemu-action in a workflow"
+        } else if says(&["unauthorized", "authentication required", "no basic auth"]) {
             "log in to the registry: `docker login <registry>`"
         } else if says(&["denied", "forbidden", "write_package"]) {
             "let the account you push with write to this repository; on GitHub that is the \
@@ -129,7 +149,7 @@ pub(crate) fn attribute(
                 step: Some(step),
                 message: error.message.clone(),
                 log: error.log.clone(),
-                ..blank(target)
+                ..FailedTarget::new(target.item, String::new())
             },
         ));
     }
@@ -148,7 +168,7 @@ pub(crate) fn attribute(
                     FailedTarget {
                         line,
                         message,
-                        ..blank(target)
+                        ..FailedTarget::new(target.item, String::new())
                     },
                 ));
             }
@@ -167,18 +187,6 @@ pub(crate) fn unattributed(text: &[String]) -> FailedTarget {
         step: None,
         message: closing_words(text),
         log: text.iter().rev().take(40).rev().cloned().collect(),
-    }
-}
-
-fn blank(target: &Target<'_>) -> FailedTarget {
-    FailedTarget {
-        reference: Some(target.item.reference.clone()),
-        name: target.name.clone(),
-        dockerfile: target.item.dockerfile.clone(),
-        line: None,
-        step: None,
-        message: String::new(),
-        log: Vec::new(),
     }
 }
 

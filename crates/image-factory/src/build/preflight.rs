@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use process::{Command, ProcessError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::feature::Feature;
 use crate::FactoryError;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -16,58 +18,110 @@ const ENGINE_CONTEXTS: (u32, u32) = (23, 0);
 /// `--progress=rawjson`, and what `bake` writes as metadata, came with buildx 0.13.
 const BUILDX: (u32, u32) = (0, 13);
 
-/// The engine that builds, as found before anything is done.
+/// The driver of the builder that is the Docker engine itself.
+const DOCKER_DRIVER: &str = "docker";
+/// How an engine says that containerd keeps its images.
+const CONTAINERD_STORE: [&str; 2] = ["driver-type", "io.containerd.snapshotter.v1"];
+
+/// What builds, as found before anything is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Engine {
-    /// The version of the Docker engine.
+    /// The version of the Docker engine; of BuildKit, when no Docker engine takes part.
     pub version: String,
-    /// The version of its API.
-    pub api_version: String,
+    /// The version of the Docker engine's API.
+    pub api_version: Option<String>,
     /// The version of buildx.
     pub buildx: String,
+    /// The builder's name.
+    pub builder: String,
+    /// What the builder is: `docker`, `docker-container`, `kubernetes`, `remote`.
+    pub driver: String,
+    /// Whether the Docker engine keeps images in containerd's store.
+    pub containerd_store: bool,
 }
 
 impl Engine {
-    /// Whether base images can be replaced.
+    /// Whether the Docker engine itself builds.
+    #[must_use]
+    pub fn is_docker(&self) -> bool {
+        self.driver == DOCKER_DRIVER
+    }
+
+    /// Whether it can do all that is asked of it.
     ///
     /// # Errors
-    /// When the engine is too old.
-    pub fn check_base_images(&self) -> Result<(), FactoryError> {
-        match number(&self.version) {
-            Some(version) if version < ENGINE_CONTEXTS => {
-                Err(FactoryError::EngineWithoutContexts {
-                    found: self.version.clone(),
-                })
+    /// When it cannot; the first of the features that it lacks is named.
+    pub fn check(&self, wanted: &BTreeSet<Feature>) -> Result<(), FactoryError> {
+        let lacks = |feature: &&Feature| match feature {
+            Feature::NamedContexts => {
+                number(&self.version).is_some_and(|version| version < ENGINE_CONTEXTS)
             }
+            _ => !self.containerd_store,
+        };
+        match wanted.iter().find(lacks) {
+            Some(feature) if self.is_docker() => Err(FactoryError::EngineLacks {
+                feature: *feature,
+                engine: self.version.clone(),
+            }),
             _ => Ok(()),
         }
     }
 }
 
-/// Asks the engine (at `DOCKER_HOST`, or its usual socket) and buildx whether they can build.
+/// Asks buildx, the builder (the current one, or the one named), and the Docker engine (at
+/// `DOCKER_HOST`, or its usual socket) whether they can build. Builders of other kinds need no
+/// engine.
 ///
 /// # Errors
 /// One for each thing that can be missing; [`FactoryError::hint`] says how to get it.
-pub async fn preflight(cancel: &CancellationToken) -> Result<Engine, FactoryError> {
+pub async fn preflight(
+    builder: Option<&str>,
+    cancel: &CancellationToken,
+) -> Result<Engine, FactoryError> {
     let interrupted = FactoryError::Cancelled {
         operation: "check the Docker engine",
     };
     let address = engine_address();
-    let (engine, buildx) = tokio::select! {
+    let all = async {
+        tokio::join!(
+            ask_engine(&address),
+            ask_buildx(cancel),
+            ask_builder(builder, cancel)
+        )
+    };
+    let (docker, buildx, builder) = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(interrupted),
-        both = async { tokio::join!(ask_engine(&address), ask_buildx(cancel)) } => both,
+        all = all => all,
     };
-    // Without an engine, a missing buildx is the smaller news.
-    let (version, api_version) = engine?;
+    // buildx does not know the driver of an engine that does not answer.
+    let apart = |builder: &Builder| !matches!(builder.driver.as_str(), DOCKER_DRIVER | "");
+    let docker = match &builder {
+        Ok(builder) if apart(builder) => docker.ok(),
+        // Without an engine, a missing buildx or builder is the smaller news.
+        _ => Some(docker?),
+    };
     let buildx = buildx?;
-    tracing::debug!(%version, %api_version, %buildx, "engine found");
-    Ok(Engine {
+    let builder = builder?;
+    let (version, api_version, containerd_store) = match docker {
+        Some(docker) => (
+            docker.version,
+            Some(docker.api_version),
+            docker.containerd_store,
+        ),
+        None => (builder.buildkit, None, false),
+    };
+    let engine = Engine {
         version,
         api_version,
         buildx,
-    })
+        builder: builder.name,
+        driver: builder.driver,
+        containerd_store,
+    };
+    tracing::debug!(?engine, "engine found");
+    Ok(engine)
 }
 
 /// Where the engine is, as for the `docker` command line without contexts.
@@ -78,7 +132,15 @@ fn engine_address() -> String {
         .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
 }
 
-async fn ask_engine(address: &str) -> Result<(String, String), FactoryError> {
+/// What the Docker engine says of itself.
+#[derive(Debug)]
+struct DockerEngine {
+    version: String,
+    api_version: String,
+    containerd_store: bool,
+}
+
+async fn ask_engine(address: &str) -> Result<DockerEngine, FactoryError> {
     let docker = Docker::connect_with_host(address)
         .map_err(|error| engine_error(address, error))?
         .with_timeout(ANSWER_WITHIN);
@@ -86,12 +148,70 @@ async fn ask_engine(address: &str) -> Result<(String, String), FactoryError> {
         .version()
         .await
         .map_err(|error| engine_error(address, error))?;
-    let api = version.api_version.unwrap_or_default();
+    let api_version = version.api_version.unwrap_or_default();
     let version = version.version.unwrap_or_default();
-    if number(&api).is_some_and(|api| api < API_BUILDKIT) {
+    if number(&api_version).is_some_and(|api| api < API_BUILDKIT) {
         return Err(FactoryError::EngineWithoutBuildKit { found: version });
     }
-    Ok((version, api))
+    let info = docker
+        .info()
+        .await
+        .map_err(|error| engine_error(address, error))?;
+    let store = info.driver_status.unwrap_or_default();
+    Ok(DockerEngine {
+        version,
+        api_version,
+        containerd_store: store.iter().any(|pair| pair == &CONTAINERD_STORE),
+    })
+}
+
+/// What buildx says of a builder.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Builder {
+    name: String,
+    driver: String,
+    /// The version of its first node.
+    buildkit: String,
+}
+
+async fn ask_builder(
+    name: Option<&str>,
+    cancel: &CancellationToken,
+) -> Result<Builder, FactoryError> {
+    let asked = Command::new("docker")
+        .args(["buildx", "inspect"])
+        .args(name)
+        .timeout(ANSWER_WITHIN)
+        .run(cancel)
+        .await;
+    match (asked, name) {
+        (Ok(output), _) => Ok(Builder::read(&output.stdout_text())),
+        (Err(error @ ProcessError::Failed { .. }), Some(name))
+            if error.stderr().contains("no builder") =>
+        {
+            Err(FactoryError::NoBuilder {
+                name: name.to_owned(),
+            })
+        }
+        (Err(error), _) => Err(FactoryError::Buildx(error)),
+    }
+}
+
+impl Builder {
+    /// Reads `docker buildx inspect`. buildx 0.13 has no other form of it that says which builder
+    /// is the current one.
+    fn read(text: &str) -> Self {
+        let value = |name: &str| {
+            let mut lines = text.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name));
+            value.unwrap_or_default().trim().to_owned()
+        };
+        Self {
+            name: value("Name:"),
+            driver: value("Driver:"),
+            buildkit: value("BuildKit version:"),
+        }
+    }
 }
 
 fn engine_error(address: &str, error: bollard::errors::Error) -> FactoryError {
@@ -188,16 +308,54 @@ mod tests {
         );
     }
 
+    fn engine(version: &str, driver: &str, containerd_store: bool) -> Engine {
+        Engine {
+            version: version.to_owned(),
+            api_version: Some("1.41".to_owned()),
+            buildx: "0.13.1".to_owned(),
+            builder: "default".to_owned(),
+            driver: driver.to_owned(),
+            containerd_store,
+        }
+    }
+
     #[test]
     fn replaced_base_images_need_a_newer_engine() {
-        let engine = |version: &str| Engine {
-            version: version.to_owned(),
-            api_version: "1.41".to_owned(),
-            buildx: "0.13.1".to_owned(),
-        };
-        assert!(engine("20.10.24+dfsg1").check_base_images().is_err());
-        assert!(engine("23.0.0").check_base_images().is_ok());
-        assert!(engine("26.1.5+dfsg1").check_base_images().is_ok());
+        let wanted = BTreeSet::from([Feature::NamedContexts]);
+        let check = |version| engine(version, "docker", false).check(&wanted);
+        assert!(check("20.10.24+dfsg1").is_err());
+        assert!(check("23.0.0").is_ok());
+        assert!(check("26.1.5+dfsg1").is_ok());
+    }
+
+    #[test]
+    fn what_an_engine_lacks_is_named() {
+        let wanted = BTreeSet::from([Feature::ReproducibleTimes, Feature::SeveralPlatforms]);
+        let error = engine("26.1.5", "docker", false)
+            .check(&wanted)
+            .unwrap_err();
+        insta::assert_snapshot!(
+            format!("{error}\nhint: {}", error.hint().unwrap()),
+            @r#"
+        build one image for several platforms: Docker engine 26.1.5 cannot
+        hint: enable the containerd image store of the engine (`{"features": {"containerd-snapshotter": true}}` in /etc/docker/daemon.json, then restart it), or build elsewhere: `docker buildx create --driver docker-container --use` (or `remote`, `kubernetes`)
+        "#
+        );
+        assert!(engine("26.1.5", "docker", true).check(&wanted).is_ok());
+        assert!(engine("v0.12.5", "remote", false).check(&wanted).is_ok());
+    }
+
+    #[test]
+    fn reads_what_buildx_says_of_a_builder() {
+        let text = "Name:          far\nDriver:        remote\nLast Activity: 2026-11-23\n\n\
+            Nodes:\nName:             far0\nEndpoint:         tcp://far:1234\n\
+            Status:           running\nBuildKit version: v0.12.5\n";
+        let builder = Builder::read(text);
+        assert_eq!(
+            [&builder.name[..], &builder.driver, &builder.buildkit],
+            ["far", "remote", "v0.12.5"]
+        );
+        assert_eq!(Builder::read(""), Builder::default());
     }
 
     #[tokio::test]

@@ -1,5 +1,27 @@
+//! What `bake` says while it runs, turned into events.
+//!
+//! Events have the target `pipeline::progress` (level info) or `pipeline::log` (level debug).
+//! `item` is what people call the image: [`Planned::name`](crate::plan::Planned::name).
+//!
+//! | target | fields | text | when |
+//! | --- | --- | --- | --- |
+//! | `pipeline::progress` | `stage = "build"`, `item`, `status = "item-start"` | `started` | once, at the first news of the image |
+//! | `pipeline::progress` | `stage = "build"`, `item`, `step`, `steps` (numbers from 1) | `RUN make` | a step of the Dockerfile begins; once for each step, `steps` may differ between stages |
+//! | `pipeline::progress` | `stage = "build"`, `item` | `pushing …`, `trying again in 2 s: …` | anything else begins |
+//! | `pipeline::progress` | `stage = "build"`, `item`, `status = "item-done"` | `pushed 3cf336221c9a` | once: pushed, confirmed and recorded |
+//! | `pipeline::progress` | `stage = "build"`, `item`, `status = "item-failed"` | the reason, one line | once: failed for good, or stopped because another failed |
+//! | `pipeline::log` | `item` | one line | each line that a step prints, once; without escape sequences, secrets as `***` |
+//!
+//! Every image that gets `item-start` gets `item-done` or `item-failed`, unless the whole build is
+//! cancelled or ends with an error that is no image's. An image can fail without having started.
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
+
+use process::Redactor;
+use regex::Regex;
 
 use super::rawjson::{Parser, Status, Vertex};
 
@@ -7,6 +29,75 @@ use super::rawjson::{Parser, Status, Vertex};
 const LOG_LINES: usize = 40;
 /// A step's name is cut to this many characters.
 const NAME_WIDTH: usize = 100;
+/// A line of a step's output is cut to this many bytes.
+const LINE_WIDTH: usize = 8 * 1024;
+
+/// What has been told of the images of a build, over all runs of `bake`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    known: Arc<Mutex<HashSet<String>>>,
+    redactor: Redactor,
+}
+
+impl Told {
+    /// Tells nothing yet, and never what `redactor` knows.
+    pub(crate) fn new(redactor: Redactor) -> Self {
+        Self {
+            known: Arc::default(),
+            redactor,
+        }
+    }
+
+    fn is_new(&self, what: String) -> bool {
+        self.known.lock().is_ok_and(|mut known| known.insert(what))
+    }
+
+    fn started(&self, item: &str) {
+        if self.is_new(format!("start {item}")) {
+            tracing::info!(target: "pipeline::progress", stage = "build", item = %item, status = "item-start", "started");
+        }
+    }
+
+    fn step(&self, item: &str, step: &str) {
+        if !self.is_new(format!("step {item} {step}")) {
+            return;
+        }
+        let shown = shown(step);
+        match numbers(step) {
+            Some((step, steps)) => {
+                tracing::info!(target: "pipeline::progress", stage = "build", item = %item, step, steps, "{shown}");
+            }
+            None => {
+                tracing::info!(target: "pipeline::progress", stage = "build", item = %item, "{shown}");
+            }
+        }
+    }
+
+    /// Tells that an image will be tried again.
+    pub(crate) fn again(&self, item: &str, pause: Duration, reason: &str) {
+        let (seconds, reason) = (pause.as_secs_f64(), first_line(reason));
+        tracing::info!(target: "pipeline::progress", stage = "build", item = %item, "trying again in {seconds:.1} s: {reason}");
+    }
+
+    /// Tells that an image is pushed, confirmed and recorded.
+    pub(crate) fn done(&self, item: &str, text: &str) {
+        if self.is_new(format!("end {item}")) {
+            tracing::info!(target: "pipeline::progress", stage = "build", item = %item, status = "item-done", "{text}");
+        }
+    }
+
+    /// Tells that there will be no image.
+    pub(crate) fn failed(&self, item: &str, reason: &str) {
+        if self.is_new(format!("end {item}")) {
+            let reason = first_line(reason);
+            tracing::info!(target: "pipeline::progress", stage = "build", item = %item, status = "item-failed", "{reason}");
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
 
 /// What is known of a running `bake`.
 #[derive(Debug)]
@@ -14,10 +105,21 @@ pub(crate) struct Progress {
     parser: Parser,
     /// What `bake` calls a target → how people call it.
     targets: BTreeMap<String, String>,
-    logs: HashMap<String, VecDeque<String>>,
-    told: HashSet<String>,
+    /// Step → whose it is, and what it printed.
+    outputs: HashMap<String, Printed>,
+    told: Told,
     times: HashMap<String, (Instant, Instant)>,
     errors: Vec<StepError>,
+    /// The steps that they are of, in the same order.
+    blamed: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Printed {
+    target: Option<String>,
+    /// A line whose end is still to come.
+    open: String,
+    last: VecDeque<String>,
 }
 
 /// A step that failed.
@@ -33,14 +135,15 @@ pub(crate) struct StepError {
 }
 
 impl Progress {
-    pub(crate) fn new(targets: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(targets: BTreeMap<String, String>, told: Told) -> Self {
         Self {
             parser: Parser::default(),
             targets,
-            logs: HashMap::new(),
-            told: HashSet::new(),
+            outputs: HashMap::new(),
+            told,
             times: HashMap::new(),
             errors: Vec::new(),
+            blamed: Vec::new(),
         }
     }
 
@@ -52,18 +155,29 @@ impl Progress {
     }
 
     fn status(&mut self, status: Status) {
-        for log in &status.logs {
-            let kept = self.logs.entry(log.vertex.clone()).or_default();
-            for line in log.text().lines() {
-                tracing::debug!(vertex = %log.vertex, "{line}");
-                kept.push_back(line.to_owned());
-                if kept.len() > LOG_LINES {
-                    kept.pop_front();
-                }
+        // A step's name may come together with the first that it prints.
+        for vertex in &status.vertexes {
+            let (target, _) = self.split(&vertex.name);
+            if let Some(target) = target {
+                let printed = self.outputs.entry(vertex.digest.clone()).or_default();
+                printed.target.get_or_insert(target);
             }
+        }
+        for log in &status.logs {
+            self.printed(&log.vertex, &log.text());
         }
         for vertex in status.vertexes {
             self.vertex(vertex);
+        }
+    }
+
+    fn printed(&mut self, vertex: &str, text: &str) {
+        let printed = self.outputs.entry(vertex.to_owned()).or_default();
+        for piece in text.split_inclusive('\n') {
+            printed.open.push_str(piece);
+            if piece.ends_with('\n') || printed.open.len() > LINE_WIDTH {
+                printed.close(&self.targets, &self.told.redactor);
+            }
         }
     }
 
@@ -75,28 +189,46 @@ impl Progress {
                 .entry(target.clone())
                 .and_modify(|(_, last)| *last = now)
                 .or_insert((now, now));
-            let key = format!("{target} {step}");
-            if vertex.started.is_some() && !step.starts_with("internal]") && self.told.insert(key) {
-                let name = self
-                    .targets
-                    .get(target)
-                    .map_or(target.as_str(), String::as_str);
-                tracing::info!(target: "pipeline::progress", stage = "build", item = %name, "{}", shown(&step));
+            if vertex.started.is_some() {
+                let name = self.targets.get(target).unwrap_or(target);
+                self.told.started(name);
+                if !is_internal(&step) {
+                    self.told.step(name, &step);
+                }
             }
         }
-        if let Some(message) = vertex.error.filter(|error| !error.is_empty())
-            && !message.contains("context canceled")
-            // A failure that ends the others shows up in them, too.
-            && !self.errors.iter().any(|known| message.contains(&known.message))
+        if vertex.completed.is_some()
+            && let Some(printed) = self.outputs.get_mut(&vertex.digest)
         {
-            let log = self.logs.get(&vertex.digest).cloned().unwrap_or_default();
+            printed.close(&self.targets, &self.told.redactor);
+        }
+        let error = vertex.error.filter(|error| !error.is_empty());
+        if let Some(message) = error
+            && self.is_cause(&step, &message)
+            && !self.blamed.contains(&vertex.digest)
+        {
             self.errors.push(StepError {
                 target,
                 step,
-                message,
-                log: log.into(),
+                message: self.told.redactor.apply(&message),
+                log: Vec::new(),
             });
+            self.blamed.push(vertex.digest);
         }
+    }
+
+    /// Whether an error is one of its own.
+    fn is_cause(&self, step: &str, message: &str) -> bool {
+        // A cache that is not there yet costs time only.
+        let cache = step.contains("importing cache manifest from ");
+        let ended = message.contains("context canceled");
+        // A failure that ends the others shows up in what they do last, too.
+        let of_another = numbers(step).is_none()
+            && self
+                .errors
+                .iter()
+                .any(|known| message.contains(&known.message));
+        !cache && !ended && !of_another
     }
 
     /// The target and the rest of `[target 1/2] RUN …`. A single target has no name in there.
@@ -115,14 +247,28 @@ impl Progress {
         }
     }
 
-    /// The steps that failed of themselves, in their order.
+    /// Nothing comes any more: what is left is told.
+    pub(crate) fn end(&mut self) {
+        for printed in self.outputs.values_mut() {
+            printed.close(&self.targets, &self.told.redactor);
+        }
+        // The last lines of a step may come after the news that it failed.
+        for (error, step) in self.errors.iter_mut().zip(&self.blamed) {
+            let printed = self.outputs.get(step);
+            let lines = printed.iter().flat_map(|printed| &printed.last);
+            error.log = lines.cloned().collect();
+        }
+    }
+
+    /// The steps that failed of themselves, in their order; complete after [`Self::end`].
     pub(crate) fn errors(&self) -> &[StepError] {
         &self.errors
     }
 
     /// The plain text that followed.
-    pub(crate) fn text(&self) -> &[String] {
-        &self.parser.text
+    pub(crate) fn text(&self) -> Vec<String> {
+        let lines = self.parser.text.iter();
+        lines.map(|line| self.told.redactor.apply(line)).collect()
     }
 
     /// From the first to the last news of a target.
@@ -133,10 +279,56 @@ impl Progress {
     }
 }
 
-/// A step as people read it: `1/2 RUN make`.
+impl Printed {
+    /// Tells the line that is complete now.
+    fn close(&mut self, targets: &BTreeMap<String, String>, redactor: &Redactor) {
+        if self.open.is_empty() {
+            return;
+        }
+        let open = std::mem::take(&mut self.open);
+        let line = redactor.apply(&inert(&open));
+        let target = self.target.as_deref().unwrap_or("images");
+        let item = targets.get(target).map_or(target, String::as_str);
+        tracing::debug!(target: "pipeline::log", item = %item, "{line}");
+        self.last.push_back(line);
+        if self.last.len() > LOG_LINES {
+            self.last.pop_front();
+        }
+    }
+}
+
+/// A line without what moves the cursor or changes colours; of a line that is written over and
+/// over, the last.
+fn inert(line: &str) -> String {
+    static ESCAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\x1b(\[[0-9;:<=>?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)").ok()
+    });
+    let line = line.trim_end_matches(['\n', '\r']);
+    let line = line.rsplit('\r').next().unwrap_or_default();
+    let line = ESCAPES
+        .as_ref()
+        .map_or(Cow::Borrowed(line), |escapes| escapes.replace_all(line, ""));
+    line.chars()
+        .filter(|c| !c.is_control() || *c == '\t')
+        .collect()
+}
+
+/// Steps that are the builder's own affair.
+fn is_internal(step: &str) -> bool {
+    step.starts_with("internal]") || step.starts_with("auth]")
+}
+
+/// 2 and 3 of `stage 2/3] RUN make`.
+fn numbers(step: &str) -> Option<(u64, u64)> {
+    let (head, _) = step.split_once(']')?;
+    let (step, steps) = head.rsplit(' ').next()?.split_once('/')?;
+    Some((step.parse().ok()?, steps.parse().ok()?))
+}
+
+/// A step as people read it: `RUN make`.
 fn shown(step: &str) -> String {
-    let line = step.lines().next().unwrap_or_default().replacen(']', "", 1);
-    let line = line.trim();
+    let line = first_line(step);
+    let line = line.split_once(']').map_or(line, |(_, rest)| rest).trim();
     let mut shown: String = line.chars().take(NAME_WIDTH).collect();
     if shown.len() < line.len() {
         shown.push('…');
@@ -150,8 +342,9 @@ mod tests {
 
     fn progress(ids: &[&str], text: &str) -> Progress {
         let targets = ids.iter().map(|id| ((*id).to_owned(), format!("x/{id}@1")));
-        let mut progress = Progress::new(targets.collect());
+        let mut progress = Progress::new(targets.collect(), Told::default());
         text.lines().for_each(|line| progress.line(line));
+        progress.end();
         progress
     }
 
@@ -202,7 +395,46 @@ mod tests {
 
     #[test]
     fn steps_read_well() {
-        assert_eq!(shown("2/3] RUN make\nall"), "2/3 RUN make");
+        assert_eq!(shown("stage 2/3] RUN make\nall"), "RUN make");
+        assert_eq!(numbers("stage 2/3] RUN make\nall"), Some((2, 3)));
         assert_eq!(shown("] exporting to image"), "exporting to image");
+        assert_eq!(numbers("] exporting a/b"), None);
+    }
+
+    fn log(vertex: &str, data: &str) -> String {
+        use base64::Engine as _;
+        let data = base64::engine::general_purpose::STANDARD.encode(data);
+        format!("{{\"logs\":[{{\"vertex\":\"{vertex}\",\"data\":\"{data}\"}}]}}\n")
+    }
+
+    #[test]
+    fn lines_are_put_together_and_harmless() {
+        let text = log("a", "\x1b[1;31mred\x1b[0m and ")
+            + &log("a", "hunter22\n10%\r100%\n\x1b]0;title\x07x")
+            + r#"{"vertexes":[{"digest":"a","name":"[one 1/1] RUN x","completed":"2026-01-01T00:00:00Z","error":"bad hunter22"}]}"#;
+        let mut redactor = Redactor::new();
+        redactor.add(&"hunter22".to_owned().into());
+        let targets = BTreeMap::from([("one".to_owned(), "x/one@1".to_owned())]);
+        let mut progress = Progress::new(targets, Told::new(redactor));
+        text.lines().for_each(|line| progress.line(line));
+        progress.end();
+        let error = &progress.errors()[0];
+        assert_eq!(error.log, ["red and ***", "100%", "x"]);
+        assert_eq!(error.message, "bad ***");
+    }
+
+    #[test]
+    fn two_steps_that_fail_alike_are_two_failures_and_a_missing_cache_is_none() {
+        let text = r#"{"vertexes":[{"digest":"c","name":"[one] importing cache manifest from a/b:c","error":"not found"}]}
+{"vertexes":[{"digest":"a","name":"[one 2/2] RUN x","error":"exit code: 3"}]}
+{"vertexes":[{"digest":"b","name":"[two 2/2] RUN x","error":"exit code: 3"}]}
+"#;
+        let progress = progress(&["one", "two", "three"], text);
+        let blamed: Vec<_> = progress
+            .errors()
+            .iter()
+            .map(|error| error.target.as_deref())
+            .collect();
+        assert_eq!(blamed, [Some("one"), Some("two")]);
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::FactoryError;
-use crate::plan::{BuildPlan, InputKey, Why, item_name};
+use crate::plan::{BaseImage, BuildPlan, InputKey, Why, item_name};
 
 /// What was built and what was there already: every image confirmed by the registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Built {
     pub why: Why,
     /// What it was built for.
     pub platforms: Vec<Platform>,
+    /// The images that it was built from, as far as they are known.
+    #[serde(default)]
+    pub base_images: Vec<BaseImage>,
     /// The tags that were pushed now, besides that of the key.
     pub tags: Vec<String>,
     /// How long building and pushing took, in seconds; 0 if it was reused.

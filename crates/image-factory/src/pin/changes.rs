@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use registry_model::{
@@ -15,6 +16,9 @@ use crate::plan::{InputKey, Why, item_name};
 pub struct PinChanges {
     /// One for each pin that is to change.
     pub changes: Vec<PinChange>,
+    /// The registry files whose pins are all what was built.
+    #[serde(default)]
+    pub unchanged: Vec<PathBuf>,
 }
 
 /// A pin that is to change.
@@ -36,6 +40,12 @@ pub struct PinChange {
     pub key: InputKey,
     /// Why it was built, or was not.
     pub why: Why,
+    /// Bytes to pull of the old image, compressed, if known.
+    #[serde(default)]
+    pub old_size: Option<u64>,
+    /// Bytes to pull of the new image, compressed, if known.
+    #[serde(default)]
+    pub new_size: Option<u64>,
 }
 
 impl PinChanges {
@@ -80,6 +90,7 @@ fn place(platform: Option<&Platform>) -> PinPlace {
 /// When the report names a processor or a place that the registry files do not have.
 pub fn changes(report: &BuildReport, registry: &Registry) -> Result<PinChanges, FactoryError> {
     let mut changes = Vec::new();
+    let mut unchanged = BTreeSet::new();
     for built in &report.built {
         let missing = |problem: &str| FactoryError::PinPlace {
             item: built.name(),
@@ -97,10 +108,15 @@ pub fn changes(report: &BuildReport, registry: &Registry) -> Result<PinChanges, 
             .find(|pin| pin.place == place)
             .ok_or_else(|| missing(&format!("{} has no such pin", built.file.display())))?;
         let old = match &pin.state {
-            PinState::Pinned(image) if *image == built.image => continue,
+            PinState::Pinned(image) if *image == built.image => {
+                unchanged.insert(built.file.clone());
+                continue;
+            }
             PinState::Pinned(image) => Some(image.clone()),
             PinState::Pending { .. } => None,
         };
+        let replaced = built.replaces.as_ref();
+        let replaced = replaced.filter(|replaced| Some(&replaced.image) == old.as_ref());
         changes.push(PinChange {
             reference: built.reference.clone(),
             file: built.file.clone(),
@@ -109,9 +125,17 @@ pub fn changes(report: &BuildReport, registry: &Registry) -> Result<PinChanges, 
             new: built.image.clone(),
             key: built.key.clone(),
             why: built.why.clone(),
+            old_size: replaced.and_then(|replaced| replaced.size),
+            new_size: built.size,
         });
     }
-    Ok(PinChanges { changes })
+    for change in &changes {
+        unchanged.remove(&change.file);
+    }
+    Ok(PinChanges {
+        changes,
+        unchanged: unchanged.into_iter().collect(),
+    })
 }
 
 /// Writes the pins into the registry files below `root`, and says how many files changed. A file

@@ -1,14 +1,30 @@
 //! Writes what was built into the registry files, and proposes that as a pull request.
 
+mod after;
+mod age;
+mod branch;
 mod changes;
+mod edits;
 mod forge;
+mod gather;
+mod marker;
+mod options;
 mod propose;
+mod prove;
+mod report;
+mod rivals;
+mod settle;
+mod strangers;
 mod text;
+mod tidy;
 
 pub use changes::{PinChange, PinChanges, apply, changes};
 pub use forge::Forge;
-pub use propose::{PinReport, ProposeOptions, propose};
-pub use text::{body, title};
+pub use gather::gather;
+pub use options::{Dispatch, ProposeOptions};
+pub use propose::propose;
+pub use prove::prove;
+pub use report::{PinAction, PinReport};
 
 #[cfg(test)]
 mod tests;

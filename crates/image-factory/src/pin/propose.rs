@@ -1,201 +1,359 @@
-use std::path::Path;
+use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use github::{CommitInfo, CommitRequest, FileChange, GithubError, NewPullRequest, PullRequest};
-use registry_model::Edit;
-use serde::{Deserialize, Serialize};
+use github::{CommitInfo, CommitSha, GithubError, NewCommit, PullRequestUpdate};
 use tokio_util::sync::CancellationToken;
 
-use super::changes::{PinChanges, chain};
+use super::after::finish;
+use super::age::{Age, Ages};
+use super::branch::{Written, write_branch};
+use super::changes::PinChanges;
+use super::edits::{BaseFiles, Edits};
 use super::forge::Forge;
-use super::text::{COMMIT_MESSAGE, body, title};
+use super::marker::{CONTENT, Hash, Marker};
+use super::options::ProposeOptions;
+use super::report::{PinAction, PinReport};
+use super::rivals::{Rival, declined, newer, pins};
+use super::settle::Settled;
+use super::strangers::Maker;
+use super::text::{COMMIT, body};
+use super::tidy;
 use crate::FactoryError;
 
-/// Files that are read at once.
-const READS: usize = 8;
-
-/// Where pins are proposed.
-#[derive(Clone, Debug)]
-pub struct ProposeOptions {
-    /// The branch to change; default `dev`.
-    pub base: String,
-    /// The branch to propose from: `bot/pin-<run id>`.
-    pub branch: String,
-    /// Whether the pull request is not ready for review.
-    pub draft: bool,
-}
-
-impl ProposeOptions {
-    /// A proposal to `dev` by the run `run_id`.
-    #[must_use]
-    pub fn new(run_id: &str) -> Self {
-        Self {
-            base: "dev".to_owned(),
-            branch: format!("bot/pin-{run_id}"),
-            draft: false,
-        }
-    }
-}
-
-/// What became of the changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct PinReport {
-    /// The version of this format.
-    pub schema: u32,
-    /// The branch that the pins are for.
-    pub base: String,
-    /// The pins that change.
-    pub changes: PinChanges,
-    /// The commit; none if nothing changes, or if an earlier attempt of this run made it.
-    pub commit: Option<CommitInfo>,
-    /// The pull request; none if nothing changes.
-    pub pull_request: Option<PullRequest>,
-}
+/// How often everything is read again and rebuilt when others write at the same time.
+const ATTEMPTS: u32 = 5;
+/// Merged pull requests that are asked for their age, the latest first.
+const MERGED: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Proposes the pins as one commit and one pull request. Nothing to change means no commit, no
 /// branch and no pull request.
 ///
 /// The pins are set in the files as the base branch has them now, not as they are checked out: so
-/// the proposal holds nothing but pins, even if the branch has moved on. Called again for the same
-/// branch, it takes up what an earlier attempt left.
+/// the proposal holds nothing but pins, even if the branch has moved on.
+///
+/// For each base branch there is one open pull request, however many runs propose at once, and it
+/// is that of the newest source commit: a run whose source is older closes its own, the others close
+/// theirs. What an attempt that was killed has left is taken up or removed by the next one. Requests
+/// and branches that a person has commits on are left alone, and so are pins that a person declined
+/// by closing their request, except with [`ProposeOptions::takeover`].
 ///
 /// # Errors
-/// When a file cannot be pinned safely (then nothing is proposed), or the forge refuses.
+/// When a file cannot be pinned safely (then nothing is proposed), a person's commits would be
+/// lost, or the forge refuses.
 pub async fn propose<F: Forge>(
     forge: &F,
     changes: &PinChanges,
     options: &ProposeOptions,
     cancel: &CancellationToken,
 ) -> Result<PinReport, FactoryError> {
-    let mut report = PinReport {
-        schema: 1,
-        base: options.base.clone(),
-        changes: changes.clone(),
-        commit: None,
-        pull_request: None,
+    let mut run = Run {
+        forge,
+        options,
+        changes,
+        report: PinReport::new(&options.base, changes.clone()),
     };
     let work = async {
-        let files = edited_files(forge, changes, &options.base).await?;
-        if files.is_empty() {
-            report.changes = PinChanges::default();
-            return Ok(report);
+        for attempt in 1..=ATTEMPTS {
+            if let Step::Done = run.attempt().await? {
+                return Ok(());
+            }
+            tracing::debug!(attempt, "others write at the same time, reading again");
+            tokio::time::sleep(PAUSE * attempt).await;
         }
-        report.commit = commit(forge, files, options).await?;
-        report.pull_request = Some(open(forge, changes, options).await?);
-        Ok(report)
+        Err(FactoryError::PinsContended {
+            base: options.base.clone(),
+            attempts: ATTEMPTS,
+        })
     };
     tokio::select! {
         biased;
-        () = cancel.cancelled() => Err(FactoryError::Cancelled { operation: "propose the pins" }),
-        report = work => report,
+        () = cancel.cancelled() => {
+            return Err(FactoryError::Cancelled { operation: "propose the pins" });
+        }
+        done = work => done?,
     }
+    Ok(run.report)
 }
 
-/// The files of the base branch with the new pins, without those that have them already.
-async fn edited_files<F: Forge>(
-    forge: &F,
-    changes: &PinChanges,
-    base: &str,
-) -> Result<Vec<FileChange>, FactoryError> {
-    let read = |file: &Path| {
-        let path = file.to_string_lossy().into_owned();
-        async move {
-            let bytes = forge.read_file(base, &path).await?;
-            Ok::<_, FactoryError>((path, bytes))
-        }
-    };
-    let texts: Vec<(String, Option<Vec<u8>>)> = stream::iter(changes.files().into_iter().map(read))
-        .buffered(READS)
-        .try_collect()
-        .await?;
-    let mut files = Vec::new();
-    let mut failures = Vec::new();
-    for (path, bytes) in texts {
-        match bytes {
-            None => failures.push((path.into(), format!("it is not on `{base}`"))),
-            Some(bytes) => match set_pins(&bytes, Path::new(&path), changes) {
-                Ok(new) if new == bytes => {}
-                Ok(bytes) => files.push(FileChange {
-                    path,
-                    bytes,
-                    executable: false,
-                }),
-                Err(problem) => failures.push((path.into(), problem)),
-            },
-        }
-    }
-    if failures.is_empty() {
-        Ok(files)
-    } else {
-        let total = changes.files().len();
-        Err(FactoryError::PartlyPinned { failures, total })
-    }
+pub(super) enum Step {
+    Done,
+    /// Others wrote at the same time: all must be read again.
+    Again,
 }
 
-fn set_pins(text: &[u8], file: &Path, changes: &PinChanges) -> Result<Vec<u8>, String> {
-    let mut text = text.to_vec();
-    for change in changes.changes.iter().filter(|change| change.file == file) {
-        match registry_model::edit(&text, &change.place(), &change.new) {
-            Ok(Edit::Unchanged) => {}
-            Ok(Edit::Changed(new)) => text = new,
-            Err(error) => return Err(chain(&error)),
-        }
-    }
-    Ok(text)
+pub(super) struct Run<'a, F> {
+    pub(super) forge: &'a F,
+    pub(super) options: &'a ProposeOptions,
+    pub(super) changes: &'a PinChanges,
+    pub(super) report: PinReport,
 }
 
-async fn commit<F: Forge>(
-    forge: &F,
-    files: Vec<FileChange>,
-    options: &ProposeOptions,
-) -> Result<Option<CommitInfo>, FactoryError> {
-    let request = CommitRequest {
-        base: options.base.clone(),
-        branch: options.branch.clone(),
-        message: COMMIT_MESSAGE.to_owned(),
-        files,
-    };
-    match forge.commit_files(&request).await {
-        Ok(commit) => {
-            tracing::info!(target: "pipeline::progress", stage = "pin", item = %options.branch, "committed {} files", request.files.len());
-            Ok(Some(commit))
+/// What an attempt sees of the repository, and what it wants.
+pub(super) struct Scene<'a, F> {
+    pub(super) base_head: CommitSha,
+    pub(super) source: CommitSha,
+    pub(super) age: Age,
+    pub(super) ages: Ages<'a, F>,
+}
+
+/// What is proposed.
+struct Proposal {
+    edits: Edits,
+    marker: Marker,
+}
+
+impl<'a, F: Forge> Run<'a, F> {
+    async fn attempt(&mut self) -> Result<Step, FactoryError> {
+        let (forge, options) = (self.forge, self.options);
+        let base_head = forge.branch_head(&options.base).await?;
+        let base_head = base_head.ok_or_else(|| GithubError::NotFound {
+            operation: format!("propose pins for `{}`", options.base),
+            object: format!("branch `{}`", options.base),
+            permission: "contents: read",
+        })?;
+        let files = BaseFiles::read(forge, self.changes, &options.base, &base_head).await?;
+        let mut edits = files.edit(&self.changes.changes)?;
+        let mut ages = Ages::new(forge, base_head.clone());
+        let source = options.source.clone().unwrap_or_else(|| base_head.clone());
+        let age = ages.of(&source).await?;
+        let mut scene = Scene {
+            base_head,
+            source,
+            age,
+            ages,
+        };
+        let rivals = pins(forge, options, true).await?;
+        if edits.changes.is_empty() {
+            return self.nothing(&mut scene, &rivals).await;
         }
-        Err(error @ GithubError::AlreadyExists { .. }) => {
-            // An earlier attempt of the same run made it, if it holds the very same files.
-            for file in &request.files {
-                let there = forge.read_file(&options.branch, &file.path).await?;
-                if there.as_ref() != Some(&file.bytes) {
-                    return Err(error.into());
+
+        let closed = pins(forge, options, false).await?;
+        if !edits.moved.is_empty() {
+            let merged = closed.iter().filter(|rival| rival.is_merged());
+            let merged: Vec<&Rival> = merged.take(MERGED).collect();
+            if let Some(merged) = newer(&mut scene.ages, &merged, scene.age, None).await? {
+                let keep = |change: &super::PinChange| !edits.moved.contains(change);
+                let rest: Vec<_> = edits
+                    .changes
+                    .iter()
+                    .filter(|one| keep(one))
+                    .cloned()
+                    .collect();
+                self.notice(format!(
+                    "`{}` has newer pins for {} of these images since pull request #{}",
+                    options.base,
+                    edits.moved.len(),
+                    merged.number()
+                ));
+                edits = files.edit(&rest)?;
+                if edits.changes.is_empty() {
+                    return self.superseded(&mut scene, &rivals, merged).await;
                 }
             }
-            Ok(None)
         }
-        Err(error) => Err(error.into()),
+        self.report.changes.changes = edits.changes.clone();
+        let marker = Marker {
+            source: scene.source.clone(),
+            digests: Hash::of_digests(&edits.changes),
+            content: Hash::of_files(&edits.files),
+        };
+        if !options.takeover
+            && let Some(rival) = declined(forge, &closed, &marker.digests).await?
+        {
+            self.notice(format!(
+                "pull request #{} has the same pins and was closed by a person: it is not opened \
+                 again (`--takeover` does)",
+                rival.number()
+            ));
+            self.end(PinAction::Blocked, rival);
+            return Ok(Step::Done);
+        }
+        let all: Vec<&Rival> = rivals.iter().collect();
+        if let Some(rival) = newer(&mut scene.ages, &all, scene.age, None).await? {
+            return self.superseded(&mut scene, &rivals, rival).await;
+        }
+        let proposal = Proposal { edits, marker };
+        for rival in &rivals {
+            if self.has(&scene, rival, &proposal.marker).await? {
+                return self.unchanged(&mut scene, &rivals, rival, &proposal).await;
+            }
+        }
+        self.write(&mut scene, &rivals, proposal).await
     }
-}
 
-async fn open<F: Forge>(
-    forge: &F,
-    changes: &PinChanges,
-    options: &ProposeOptions,
-) -> Result<PullRequest, FactoryError> {
-    let request = NewPullRequest {
-        title: title(changes),
-        body: body(changes, &options.base),
-        head: options.branch.clone(),
-        base: options.base.clone(),
-        draft: options.draft,
-    };
-    let opened = match forge.open(&request).await {
-        Err(error @ GithubError::AlreadyExists { .. }) => forge
-            .find_open(&options.branch, &options.base)
-            .await?
-            .into_iter()
-            .next()
-            .ok_or(error),
-        other => other,
-    }?;
-    tracing::info!(target: "pipeline::progress", stage = "pin", item = %options.branch, "pull request {}", opened.url);
-    Ok(opened)
+    /// Whether a pull request has these very pins.
+    async fn has(
+        &self,
+        scene: &Scene<'_, F>,
+        rival: &Rival,
+        wanted: &Marker,
+    ) -> Result<bool, FactoryError> {
+        if (&rival.marker.digests, &rival.marker.content) != (&wanted.digests, &wanted.content) {
+            return Ok(false);
+        }
+        // The text may be older than the branch, if a run was killed between the two.
+        let (base, head) = (scene.base_head.as_str(), rival.head_sha().as_str());
+        let ahead = self.forge.ahead(base, head).await?;
+        let content = |commit: &github::Commit| commit.trailer(CONTENT).map(str::to_owned);
+        let last = ahead.commits.iter().rev().find_map(content);
+        Ok(last.as_deref() == Some(wanted.content.as_str()))
+    }
+
+    async fn unchanged(
+        &mut self,
+        scene: &mut Scene<'a, F>,
+        rivals: &[Rival],
+        rival: &Rival,
+        proposal: &Proposal,
+    ) -> Result<Step, FactoryError> {
+        if rival.marker.source != scene.source {
+            // It stands for our source from now on: an older run must not take its place.
+            let update = PullRequestUpdate {
+                body: Some(proposal.marker.put(&rival.pull.body)),
+                ..PullRequestUpdate::default()
+            };
+            let now = self.forge.update(rival.number(), &update).await?;
+            if now.state != rival.pull.state {
+                return Ok(Step::Again);
+            }
+        }
+        let words = format!("Superseded by #{}.", rival.number());
+        let maker = Maker::Account(rival.pull.author.clone());
+        for other in rivals {
+            if other.number() != rival.number()
+                && let Step::Again = self.retire(scene, other, &maker, &words).await?
+            {
+                return Ok(Step::Again);
+            }
+        }
+        self.end(PinAction::Unchanged, rival);
+        self.finish_labels(rival).await?;
+        tidy::branches(self, scene).await?;
+        Ok(Step::Done)
+    }
+
+    /// Ours is older than `rival`: what an earlier attempt of ours opened goes.
+    async fn superseded(
+        &mut self,
+        scene: &mut Scene<'a, F>,
+        rivals: &[Rival],
+        rival: &Rival,
+    ) -> Result<Step, FactoryError> {
+        let own = |one: &&Rival| {
+            one.head() == self.options.branch
+                && one.number() != rival.number()
+                && one.marker.source == scene.source
+        };
+        if let Some(own) = rivals.iter().find(own) {
+            let words = format!("Superseded by #{}.", rival.number());
+            let maker = Maker::Account(own.pull.author.clone());
+            if let Step::Again = self.retire(scene, own, &maker, &words).await? {
+                return Ok(Step::Again);
+            }
+        }
+        self.end(PinAction::Superseded, rival);
+        Ok(Step::Done)
+    }
+
+    async fn nothing(
+        &mut self,
+        scene: &mut Scene<'a, F>,
+        rivals: &[Rival],
+    ) -> Result<Step, FactoryError> {
+        self.report.changes.changes.clear();
+        for rival in rivals {
+            if tidy::is_empty(self, scene, rival).await? {
+                let words = format!(
+                    "Nothing is left to pin here: `{}` has the images of {}.",
+                    self.options.base,
+                    scene.source.short()
+                );
+                let maker = Maker::Account(rival.pull.author.clone());
+                if let Step::Again = self.retire(scene, rival, &maker, &words).await? {
+                    return Ok(Step::Again);
+                }
+            }
+        }
+        tidy::branches(self, scene).await?;
+        Ok(Step::Done)
+    }
+
+    /// Commits, opens or updates the pull request, and sees to it that it is the only one.
+    async fn write(
+        &mut self,
+        scene: &mut Scene<'a, F>,
+        rivals: &[Rival],
+        proposal: Proposal,
+    ) -> Result<Step, FactoryError> {
+        let (forge, options) = (self.forge, self.options);
+        let Proposal { edits, marker } = proposal;
+        let count = edits.files.len();
+        let request = NewCommit {
+            parent: scene.base_head.clone(),
+            message: marker.message(COMMIT, &options.base),
+            files: edits.files,
+        };
+        let made = forge.create_commit(&request).await?;
+        let maker = Maker::of(forge, &made).await?;
+        if !options.takeover {
+            for rival in rivals {
+                let (base, head) = (&scene.base_head, rival.head_sha());
+                if let Some(by) = maker.stranger(forge, base, head).await? {
+                    tidy::say_left_alone(forge, rival).await?;
+                    return Err(FactoryError::PinsBlocked {
+                        place: format!("pull request #{}", rival.number()),
+                        by,
+                    });
+                }
+            }
+        }
+        let head = match write_branch(forge, options, scene, &maker, &marker, &made.sha).await? {
+            Written::New => made.sha.clone(),
+            Written::Before(sha) => sha,
+            Written::Again => return Ok(Step::Again),
+        };
+        if head == made.sha {
+            tracing::info!(target: "pipeline::progress", stage = "pin", item = %options.branch, "committed {count} files");
+            self.report.commit = Some(CommitInfo {
+                sha: made.sha.clone(),
+                parent: scene.base_head.clone(),
+                branch: options.branch.clone(),
+                verified: made.verified,
+            });
+        }
+        let text = body(
+            &edits.changes,
+            &options.base,
+            &scene.source,
+            options.run_url.as_deref(),
+        );
+        let text = format!("{marker}\n{text}");
+        let Some((number, action)) = self.open(&edits.changes, text, &head).await? else {
+            return Ok(Step::Again);
+        };
+        match self.settle(scene, &maker, number, &head).await? {
+            Settled::Ours(ours) => {
+                self.end(action, &ours);
+                tidy::branches(self, scene).await?;
+                finish(self, &ours, &made.author).await?;
+                Ok(Step::Done)
+            }
+            Settled::Superseded => {
+                self.report.commit = None;
+                Ok(Step::Done)
+            }
+            Settled::Again => Ok(Step::Again),
+        }
+    }
+
+    pub(super) fn notice(&mut self, text: String) {
+        if !self.report.notices.contains(&text) {
+            self.report.notices.push(text);
+        }
+    }
+
+    pub(super) fn end(&mut self, action: PinAction, about: &Rival) {
+        self.report.action = action;
+        self.report.pull_request = Some(about.pull.request.clone());
+    }
 }

@@ -1,27 +1,31 @@
+use std::collections::BTreeMap;
+
 use registry_model::Platform;
 use sha2::{Digest as _, Sha256};
 
-use super::model::{BaseImage, InputKey};
+use super::model::{BaseImage, ImageSettings, InputKey, Provenance};
 
 /// Changed whenever the meaning of a key changes, so that an old key is never taken for a new one.
-const DOMAIN: &str = "pipeline-inputs-v1";
+const DOMAIN: &str = "pipeline-inputs-v2";
 
 /// Everything that the bytes of an image follow from.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyInputs<'a> {
-    pub(crate) dockerfile: &'a [u8],
-    /// The hash of the context as the engine sees it.
+    /// The SHA-256 of the Dockerfile.
+    pub(crate) dockerfile: [u8; 32],
+    /// The hash of what the Dockerfile sees of its context.
     pub(crate) context: [u8; 32],
     pub(crate) target: Option<&'a str>,
     pub(crate) args: &'a [(String, String)],
     pub(crate) platforms: &'a [Platform],
     pub(crate) base_images: &'a [BaseImage],
+    pub(crate) settings: &'a ImageSettings,
 }
 
 pub(crate) fn input_key(inputs: &KeyInputs<'_>) -> InputKey {
     let mut hash = FieldHash::default();
     hash.field(DOMAIN.as_bytes());
-    hash.field(inputs.dockerfile);
+    hash.field(&inputs.dockerfile);
     hash.field(&inputs.context);
     // Absent and empty are two things.
     hash.list(inputs.target.iter().map(|target| vec![target.as_bytes()]));
@@ -42,7 +46,47 @@ pub(crate) fn input_key(inputs: &KeyInputs<'_>) -> InputKey {
             .iter()
             .map(|base| vec![base.name.as_bytes(), base.reference.as_bytes()]),
     );
+    let settings = settings(inputs.settings);
+    hash.list(
+        settings
+            .iter()
+            .map(|(name, value)| vec![name.as_bytes(), value.as_bytes()]),
+    );
     InputKey::new(hash.finish())
+}
+
+/// The settings that differ from the defaults, by name. A setting that is added later changes no
+/// key as long as nobody sets it.
+pub(crate) fn settings(settings: &ImageSettings) -> BTreeMap<String, String> {
+    let ImageSettings {
+        labels,
+        annotations,
+        provenance,
+        sbom,
+        source_date_epoch,
+    } = settings;
+    let labels = labels
+        .iter()
+        .map(|(name, value)| (format!("label {name}"), value.clone()));
+    let annotations = annotations
+        .iter()
+        .map(|(name, value)| (format!("annotation {name}"), value.clone()));
+    let provenance = provenance.map(|level| match level {
+        Provenance::Min => "min".to_owned(),
+        Provenance::Max => "max".to_owned(),
+    });
+    let others = [
+        ("provenance", provenance),
+        ("sbom", sbom.then(|| "true".to_owned())),
+        (
+            "source-date-epoch",
+            source_date_epoch.map(|seconds| seconds.to_string()),
+        ),
+    ];
+    let others = others
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    labels.chain(annotations).chain(others).collect()
 }
 
 /// A hash over fields in which no two lists of fields look alike: each carries its length.
@@ -86,14 +130,24 @@ mod tests {
         let bases = [BaseImage {
             name: "python:3.11-slim".into(),
             reference: "local:base".into(),
+            on_build: None,
         }];
+        let labelled = ImageSettings {
+            labels: [pair("a", "b")].into(),
+            ..ImageSettings::default()
+        };
+        let with_sbom = ImageSettings {
+            sbom: true,
+            ..ImageSettings::default()
+        };
         let base = KeyInputs {
-            dockerfile: b"FROM scratch\n",
+            dockerfile: [1; 32],
             context: [7; 32],
             target: None,
             args: &args,
             platforms: &amd64,
             base_images: &[],
+            settings: &ImageSettings::default(),
         };
         let key = input_key(&base);
         let same = [
@@ -105,7 +159,7 @@ mod tests {
         ];
         let different = [
             KeyInputs {
-                dockerfile: b"FROM scratch",
+                dockerfile: [2; 32],
                 ..base.clone()
             },
             KeyInputs {
@@ -136,6 +190,14 @@ mod tests {
                 base_images: &bases,
                 ..base.clone()
             },
+            KeyInputs {
+                settings: &labelled,
+                ..base.clone()
+            },
+            KeyInputs {
+                settings: &with_sbom,
+                ..base.clone()
+            },
         ];
         for inputs in &same {
             assert_eq!(input_key(inputs), key, "{inputs:?}");
@@ -161,14 +223,15 @@ mod tests {
     #[test]
     fn is_stable() {
         let key = input_key(&KeyInputs {
-            dockerfile: b"FROM scratch\n",
+            dockerfile: [0; 32],
             context: [0; 32],
             target: None,
             args: &[],
             platforms: &[Platform::linux_amd64()],
             base_images: &[],
+            settings: &ImageSettings::default(),
         });
-        insta::assert_snapshot!(key, @"3ce37f918e961dcb53d930ef30009c627246a22121a79b2f6692b9354aea8f50");
-        insta::assert_snapshot!(key.tag(), @"inputs-3ce37f918e961dcb53d930ef30009c62");
+        insta::assert_snapshot!(key, @"e32e7bae8de2e7556dbfef71febb30d70ff51666be1e2fed03755fa6f3c59946");
+        insta::assert_snapshot!(key.tag(), @"inputs-e32e7bae8de2e7556dbfef71febb30d7");
     }
 }

@@ -1,17 +1,25 @@
 //! Decides what must be built, and why, without building anything.
 
-mod bases;
-mod context;
-mod dockerignore;
+mod after;
+mod changes;
+mod dockerfile;
+mod evidence;
+mod inputs;
 mod key;
+mod look_up;
 mod model;
 mod options;
+mod record;
+mod resolve;
 mod run;
+mod tree;
 
+pub use after::{BuiltAgain, Proposed, after};
+pub use changes::InputChange;
 pub(crate) use model::item_name;
 pub use model::{
-    BaseImage, BuildPlan, Decision, ImageSettings, InputChange, InputKey, KeyError, Planned,
-    Provenance, Why,
+    BaseImage, BuildPlan, Decision, ImageSettings, InputKey, KeyError, Planned, Provenance, Why,
 };
 pub use options::PlanOptions;
+pub use record::{ARTIFACT_TYPE, InputsRecord, MEDIA_TYPE, RecordError};
 pub use run::plan;

@@ -3,6 +3,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::changes::InputChange;
+use super::evidence::Evidence;
 use registry_model::{Digest, PinnedImage, Platform, ProcessorRef, Repository};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,9 @@ pub struct BuildPlan {
     /// What the builder adds to every image.
     #[serde(default)]
     pub settings: ImageSettings,
+    /// What the keys were made from; known to the plan that was made here, not to one that was read.
+    #[serde(skip)]
+    pub(crate) evidence: Evidence,
 }
 
 /// What the builder adds to every image, beyond the Dockerfile: all of it changes the bytes.
@@ -70,7 +75,7 @@ pub struct Planned {
     pub args: Vec<(String, String)>,
     /// What is built for.
     pub platforms: Vec<Platform>,
-    /// The base images that are replaced.
+    /// The images that it is built from, each as exactly as it is known: the build uses these.
     pub base_images: Vec<BaseImage>,
     /// What the image follows from.
     pub key: InputKey,
@@ -78,15 +83,18 @@ pub struct Planned {
     pub decision: Decision,
 }
 
-/// A base image that is replaced by another.
+/// An image that the Dockerfile names, in `FROM`, `COPY --from` or `RUN --mount=from=`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BaseImage {
     /// As BuildKit calls it: `python:3.11-slim`.
     pub name: String,
-    /// What is taken instead: `registry.example/python@sha256:…` or, if only the engine has it, its
-    /// name there.
+    /// What is taken: `docker.io/library/python@sha256:…` or, if only the engine has it, its name
+    /// there.
     pub reference: String,
+    /// The instructions that it adds to each Dockerfile that builds on it, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_build: Option<Vec<String>>,
 }
 
 /// What to do about one pin.
@@ -126,41 +134,20 @@ pub enum Why {
     Changed {
         /// What is pinned.
         since: Digest,
-        /// What differs, the most telling first.
+        /// What differs, the most telling first; the first few if it is much.
         changes: Vec<InputChange>,
+        /// How many more differences there are.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: usize,
     },
     /// These inputs were built before.
     SameInputs,
+    /// The registry was not asked whether these inputs were built before.
+    NotAsked,
 }
 
-/// One way in which the inputs of an image differ from those of another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum InputChange {
-    /// A file of the context is new.
-    Added(PathBuf),
-    /// A file of the context, or the Dockerfile, is another.
-    Modified(PathBuf),
-    /// A file of the context is gone.
-    Removed(PathBuf),
-    /// A base image moved, or is new or gone.
-    Base {
-        /// As `FROM` has it.
-        name: String,
-        /// What it was.
-        from: Option<String>,
-        /// What it is.
-        to: Option<String>,
-    },
-    /// A build argument is another, or is new or gone. Values may be private: they are not told.
-    Argument(String),
-    /// The stage to build is another.
-    Target,
-    /// It is built for other platforms.
-    Platforms,
-    /// An option of the builder that changes bytes is another.
-    Setting(String),
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The SHA-256 of everything that an image follows from, and of nothing else.
@@ -169,6 +156,17 @@ pub enum InputChange {
 pub struct InputKey(String);
 
 impl BuildPlan {
+    /// A plan of these items.
+    #[must_use]
+    pub fn new(items: Vec<Planned>, settings: ImageSettings) -> Self {
+        Self {
+            schema: 1,
+            items,
+            settings,
+            evidence: Evidence::default(),
+        }
+    }
+
     /// The items that must be built.
     pub fn to_build(&self) -> impl Iterator<Item = &Planned> {
         self.items
@@ -280,17 +278,5 @@ impl fmt::Display for InputKey {
 impl fmt::Debug for InputKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FirstBuild => "first build",
-            Self::Forced => "forced",
-            Self::TooOld { .. } => "too old",
-            Self::InputsChanged | Self::Changed { .. } => "inputs changed",
-            Self::SameInputs => "same inputs",
-        })
     }
 }

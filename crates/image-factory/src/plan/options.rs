@@ -25,6 +25,9 @@ pub struct PlanOptions {
     pub rebuild: bool,
     /// Builds also what was made longer ago than this.
     pub max_age: Option<Duration>,
+    /// Asks nothing of any registry: base images count by their names, and whether something was
+    /// built before is not known.
+    pub offline: bool,
 }
 
 impl PlanOptions {
@@ -40,6 +43,7 @@ impl PlanOptions {
             settings: ImageSettings::default(),
             rebuild: false,
             max_age: None,
+            offline: false,
         }
     }
 }

@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use image_factory::build::{BuildOptions, BuildReport, build};
+use image_factory::pin::{apply, changes};
 use image_factory::plan::{BuildPlan, PlanOptions, plan};
 use image_factory::{FactoryError, Images};
 use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
@@ -26,8 +28,8 @@ const PROCESSORS: &str = "code/apps/core/registry/processors";
 pub(crate) struct Store {
     pub(crate) host: String,
     pub(crate) client: oci::Client,
-    service: Service,
-    _folder: tempfile::TempDir,
+    service: Mutex<Option<Service>>,
+    folder: tempfile::TempDir,
 }
 
 /// Runs a test with a registry; afterwards, also when it fails, nothing of it is left.
@@ -57,39 +59,52 @@ impl Store {
              storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {host}}}\n",
             folder.path().join("data").display()
         );
-        let file = folder.path().join("config.yml");
-        std::fs::write(&file, config).unwrap();
-        let mut service = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&file)
-            .start()
-            .unwrap();
-        for _ in 0..200 {
-            if TcpStream::connect(&host).is_ok() {
-                break;
-            }
-            assert_eq!(service.ended(), None, "docker-registry did not start");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        std::fs::write(folder.path().join("config.yml"), config).unwrap();
         let client = oci::Client::new(oci::ClientOptions {
             credentials: oci::Credentials::Anonymous,
             ..oci::ClientOptions::default()
         })
         .unwrap();
-        Self {
+        let store = Self {
             host,
             client,
-            service,
-            _folder: folder,
+            service: Mutex::default(),
+            folder,
+        };
+        store.serve().await;
+        store
+    }
+
+    async fn serve(&self) {
+        let mut service = Command::new("docker-registry")
+            .arg("serve")
+            .arg(self.folder.path().join("config.yml"))
+            .start()
+            .unwrap();
+        for _ in 0..200 {
+            if TcpStream::connect(&self.host).is_ok() {
+                break;
+            }
+            assert_eq!(service.ended(), None, "docker-registry did not start");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        *self.service.lock().unwrap() = Some(service);
+    }
+
+    /// Kills the registry; after a while it is there again, with what it had stored.
+    pub(crate) async fn restart(&self, after: Duration) {
+        let service = self.service.lock().unwrap().take().unwrap();
+        service.stop(Duration::ZERO).await;
+        tokio::time::sleep(after).await;
+        self.serve().await;
     }
 
     pub(crate) async fn resolve(&self, repository: &Repository, tag: &str) -> Option<Digest> {
         self.client.resolve(repository, tag).await.unwrap()
     }
 
-    /// The images that the engine has of this registry.
-    async fn kept(&self) -> Vec<String> {
+    /// The images that the engine has of a registry.
+    async fn kept(host: &str) -> Vec<String> {
         let all = docker(&[
             "image",
             "ls",
@@ -97,14 +112,14 @@ impl Store {
             "{{.Repository}} {{.Tag}} {{.ID}}",
         ])
         .await;
-        let ours = format!("{}/", self.host);
+        let ours = format!("{host}/");
         all.lines()
             .filter_map(|line| {
                 let words: Vec<&str> = line.split(' ').collect();
                 let [repository, tag, id] = words[..] else {
                     panic!("not three words: {line}")
                 };
-                // Two builds in one second have one tag, which the second takes from the first.
+                // A build that was stopped may not have come to its tag.
                 repository.starts_with(&ours).then(|| match tag {
                     "<none>" => id.to_owned(),
                     tag => format!("{repository}:{tag}"),
@@ -114,12 +129,18 @@ impl Store {
     }
 
     async fn stop(self) {
-        for image in self.kept().await {
-            docker(&["image", "rm", "--force", &image]).await;
-        }
-        assert_eq!(self.kept().await, [""; 0]);
-        self.service.stop(Duration::from_millis(200)).await;
+        forget(&self.host).await;
+        let service = self.service.lock().unwrap().take().unwrap();
+        service.stop(Duration::from_millis(200)).await;
     }
+}
+
+/// Removes what the engine has of a registry.
+pub(crate) async fn forget(host: &str) {
+    for image in Store::kept(host).await {
+        docker(&["image", "rm", "--force", &image]).await;
+    }
+    assert_eq!(Store::kept(host).await, [""; 0]);
 }
 
 pub(crate) async fn docker(args: &[&str]) -> String {
@@ -259,8 +280,26 @@ impl Project {
         plan: &BuildPlan,
         store: &Store,
     ) -> Result<BuildReport, FactoryError> {
-        let options = BuildOptions::new(self.root());
+        self.build_with(plan, store, |_| {}).await
+    }
+
+    /// Builds with other options.
+    pub(crate) async fn build_with(
+        &self,
+        plan: &BuildPlan,
+        store: &Store,
+        set: impl FnOnce(&mut BuildOptions),
+    ) -> Result<BuildReport, FactoryError> {
+        let mut options = BuildOptions::new(self.root());
+        options.retry.base_delay = Duration::from_millis(200);
+        set(&mut options);
         build(plan, &store.client, &options, &CancellationToken::new()).await
+    }
+
+    /// Writes the images of a report into the registry files.
+    pub(crate) fn pin(&self, report: &BuildReport) {
+        let found = changes(report, &self.registry()).unwrap();
+        apply(self.root(), &found).unwrap();
     }
 }
 

@@ -4,7 +4,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use image_factory::build::Feature;
 use image_factory::build::{BuildOptions, BuildReport, build};
+use image_factory::plan::{PlanOptions, Provenance};
 use image_factory::{ErrorClass, FactoryError};
 use process::Command;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +23,11 @@ here=${0%/*}
 echo "$*" >> "$here/asked"
 case "$*" in
   'buildx version') echo 'github.com/docker/buildx v0.13.1 x' ;;
-  'buildx bake --file '*) stat -c '%a' "${4%/*}" "$4" > "$here/modes"; cp "$4" "$here/bake.json"; exit 1 ;;
+  'buildx inspect'*)
+    printf 'Name:   default\nDriver: '; cat "$here/driver" 2>/dev/null || echo docker ;;
+  'buildx bake '*)
+    until [ "$1" = --file ]; do shift; done
+    stat -c '%a' "${2%/*}" "$2" > "$here/modes"; cp "$2" "$here/bake.json"; exit 1 ;;
   *) exit 1 ;;
 esac
 "#;
@@ -75,8 +81,15 @@ fn serve_engine(folder: &Path, minor: u32) {
                     format!(r#"{{"message":"{problem} 1.{minor}"}}"#),
                 )
             } else {
-                assert!(path.ends_with("/version"), "{path}");
-                let body = format!(r#"{{"Version":"18.06.3-ce","ApiVersion":"1.{minor}"}}"#);
+                let body = match path.rsplit('/').next() {
+                    Some("version") => {
+                        format!(r#"{{"Version":"18.06.3-ce","ApiVersion":"1.{minor}"}}"#)
+                    }
+                    Some("info") => {
+                        r#"{"DriverStatus":[["Backing Filesystem","extfs"]]}"#.to_owned()
+                    }
+                    _ => panic!("{path}"),
+                };
                 ("200 OK", body)
             };
             let answer = format!(
@@ -91,10 +104,18 @@ fn serve_engine(folder: &Path, minor: u32) {
 
 /// Builds one image with a build argument.
 async fn build_one() -> Result<BuildReport, FactoryError> {
-    let project = Project::new("127.0.0.1:1");
+    build_as(|_, _| {}).await
+}
+
+/// The same, with other settings or options.
+async fn build_as(
+    set: impl FnOnce(&mut PlanOptions, &mut BuildOptions),
+) -> Result<BuildReport, FactoryError> {
+    let mut project = Project::new("127.0.0.1:1");
     project.processor("one", "FROM scratch\n", "  args: {LICENCE: abc}\n");
+    let mut options = BuildOptions::new(project.root());
+    set(&mut project.options, &mut options);
     let plan = project.plan(&Nowhere).await;
-    let options = BuildOptions::new(project.root());
     build(&plan, &Nowhere, &options, &CancellationToken::new()).await
 }
 
@@ -127,4 +148,87 @@ async fn files_of_a_build_are_for_its_user_only() {
     assert!(bake.contains(r#""LICENCE": "abc""#), "{bake}");
     let modes = std::fs::read_to_string(folder.join("modes")).unwrap();
     assert_eq!(modes, "700\n600\n");
+}
+
+#[tokio::test]
+async fn what_the_engine_cannot_do_is_refused_before_anything_is_built() {
+    let name = "what_the_engine_cannot_do_is_refused_before_anything_is_built";
+    let Some(folder) = machine(name).await else {
+        return;
+    };
+    serve_engine(&folder, 45);
+    let refused = async |set: fn(&mut PlanOptions, &mut BuildOptions)| {
+        let error = build_as(set).await.unwrap_err();
+        let FactoryError::EngineLacks { feature, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(error.class(), ErrorClass::Input);
+        assert!(error.hint().unwrap().contains("containerd-snapshotter"));
+        *feature
+    };
+    let found = [
+        refused(|plan, _| plan.platforms.push("linux/arm64".parse().unwrap())).await,
+        refused(|plan, _| plan.settings.provenance = Some(Provenance::Min)).await,
+        refused(|plan, _| plan.settings.sbom = true).await,
+        refused(|plan, _| {
+            let annotations = &mut plan.settings.annotations;
+            annotations.insert("team".to_owned(), "ml".to_owned());
+        })
+        .await,
+        refused(|plan, _| plan.settings.source_date_epoch = Some(0)).await,
+        refused(|_, build| build.cache_to = vec!["a.example/cache".parse().unwrap()]).await,
+    ];
+    assert_eq!(
+        found,
+        [
+            Feature::SeveralPlatforms,
+            Feature::Attestations,
+            Feature::Attestations,
+            Feature::Annotations,
+            Feature::ReproducibleTimes,
+            Feature::CacheExport,
+        ]
+    );
+    let asked = std::fs::read_to_string(folder.join("asked")).unwrap();
+    assert!(!asked.contains("bake"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_builder_of_another_kind_needs_no_engine() {
+    let Some(folder) = machine("a_builder_of_another_kind_needs_no_engine").await else {
+        return;
+    };
+    // No engine answers at all.
+    let error = build_one().await.unwrap_err();
+    assert!(matches!(error, FactoryError::NoEngine { .. }), "{error}");
+    std::fs::write(folder.join("driver"), "remote").unwrap();
+    let error = build_as(|plan, build| {
+        plan.settings.source_date_epoch = Some(0);
+        build.builder = Some("far".to_owned());
+        build.secrets = vec!["id=path,env=PATH".parse().unwrap()];
+    })
+    .await
+    .unwrap_err();
+    assert!(matches!(error, FactoryError::BuildFailed(_)), "{error}");
+    let asked = std::fs::read_to_string(folder.join("asked")).unwrap();
+    assert!(asked.contains("buildx inspect far"), "{asked}");
+    assert!(asked.contains("--builder=far"), "{asked}");
+    let bake = std::fs::read_to_string(folder.join("bake.json")).unwrap();
+    assert!(bake.contains("id=path,env=PATH"), "{bake}");
+    let path = std::env::var("PATH").unwrap();
+    assert!(!bake.contains(&path) && !asked.contains(&path));
+}
+
+#[tokio::test]
+async fn a_secret_without_a_value_is_told_before_anything_is_asked() {
+    let name = "a_secret_without_a_value_is_told_before_anything_is_asked";
+    let Some(folder) = machine(name).await else {
+        return;
+    };
+    let secret = || vec!["id=pip,env=PIPELINE_NOBODY_SETS_THIS".parse().unwrap()];
+    let error = build_as(|_, build| build.secrets = secret()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Input);
+    assert!(error.to_string().contains("PIPELINE_NOBODY_SETS_THIS"));
+    assert!(!folder.join("asked").exists());
 }

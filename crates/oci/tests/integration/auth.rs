@@ -21,7 +21,6 @@ async fn a_token_is_fetched_once_and_kept() {
         let challenge = format!(r#"Bearer realm="http://{host}/token",service="s""#);
         vec![
             reply(401).header("www-authenticate", &challenge),
-            reply(401).header("www-authenticate", &challenge),
             reply(200).body(r#"{"token":"t1"}"#),
             reply(200).digest(&found),
             reply(200).digest(&found),
@@ -39,7 +38,6 @@ async fn a_token_is_fetched_once_and_kept() {
         lines,
         [
             HEAD,
-            "GET /v2/",
             "GET /token?scope=repository%3Ateam%2Fapp%3Apull&service=s",
             HEAD,
             HEAD
@@ -47,7 +45,7 @@ async fn a_token_is_fetched_once_and_kept() {
     );
     let shown: Vec<_> = seen.iter().map(|s| s.authorization.as_deref()).collect();
     let token = Some("Bearer t1");
-    assert_eq!(shown, [None, None, Some(BASIC), token, token]);
+    assert_eq!(shown, [None, Some(BASIC), token, token]);
 }
 
 #[tokio::test]
@@ -58,11 +56,9 @@ async fn a_token_out_of_date_is_renewed() {
         let asks = || reply(401).header("www-authenticate", &challenge);
         vec![
             asks(),
-            asks(),
             reply(200).body(r#"{"token":"t1"}"#),
             reply(200).digest(&found),
             // Later:
-            asks(),
             asks(),
             reply(200).body(r#"{"token":"t2"}"#),
             reply(200).digest(&found),
@@ -84,7 +80,6 @@ async fn basic_authentication_works_without_a_token_server() {
         let challenge = r#"Basic realm="registry""#;
         vec![
             reply(401).header("www-authenticate", challenge),
-            reply(401).header("www-authenticate", challenge),
             reply(200).digest(&found),
         ]
     })
@@ -100,7 +95,6 @@ async fn wrong_credentials_are_refused_once_and_not_shown() {
     let server = Server::start(|host| {
         let challenge = format!(r#"Bearer realm="http://{host}/token""#);
         vec![
-            reply(401).header("www-authenticate", &challenge),
             reply(401).header("www-authenticate", &challenge),
             reply(403).body(r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#),
         ]
@@ -126,7 +120,7 @@ async fn wrong_credentials_are_refused_once_and_not_shown() {
             .unwrap()
             .contains(&format!("docker login {host}"))
     );
-    assert_eq!(server.lines().len(), 3);
+    assert_eq!(server.lines().len(), 2);
 }
 
 #[tokio::test]
@@ -137,11 +131,7 @@ async fn a_token_server_with_a_bad_moment_is_asked_again() {
         let asks = || reply(401).header("www-authenticate", &challenge);
         vec![
             asks(),
-            asks(),
             reply(503).body("<html>unicorn</html>"),
-            // Once more from the start.
-            asks(),
-            asks(),
             reply(200).body(r#"{"token":"t1"}"#),
             reply(200).digest(&found),
         ]
@@ -149,5 +139,80 @@ async fn a_token_server_with_a_bad_moment_is_asked_again() {
     .await;
     let answer = client(login()).resolve(&server.repository, "v1").await;
     assert_eq!(answer.unwrap(), Some(found));
-    assert_eq!(server.lines().len(), 7);
+    assert_eq!(server.lines().len(), 4);
+}
+
+/// Neither a plain text nor a page is a word on the login.
+#[tokio::test]
+async fn a_token_server_that_fails_in_plain_text_is_no_refusal() {
+    for failure in [
+        reply(500).body("upstream connect error"),
+        reply(503),
+        reply(429).header("retry-after", "0").body("slow down"),
+        reply(200).header("content-type", "text/html").body("hello"),
+    ] {
+        let server = Server::start(|host| {
+            let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+            let asks = reply(401).header("www-authenticate", challenge);
+            vec![asks, failure.clone(), failure.clone(), failure]
+        })
+        .await;
+        let error = client(login()).resolve(&server.repository, "v1").await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, OciError::Unavailable { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("log in to `127.0.0.1:"),
+            "{error}"
+        );
+        assert_eq!(server.lines().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_token_is_named() {
+    for body in ["{}", r#"{"token":""}"#, "token", r#"{"token":"a\nb"}"#] {
+        let server = Server::start(|host| {
+            let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+            vec![
+                reply(401).header("www-authenticate", challenge),
+                reply(200).body(body),
+            ]
+        })
+        .await;
+        let error = client(login()).resolve(&server.repository, "v1").await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, OciError::Malformed { .. }), "{error:?}");
+        server.seen();
+    }
+}
+
+/// Who may push may read: one token is enough for both.
+#[tokio::test]
+async fn a_token_to_push_serves_for_reading() {
+    let server = Server::start(|host| {
+        let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+        vec![
+            reply(401).header("www-authenticate", &challenge),
+            reply(200).body(r#"{"token":"t1"}"#),
+            reply(202).header("location", "/session"),
+            reply(204),
+            reply(404),
+            // Later, the token is out of date.
+            reply(401).header("www-authenticate", &challenge),
+            reply(200).body(r#"{"token":"t2"}"#),
+            reply(404),
+            reply(404),
+        ]
+    })
+    .await;
+    let client = client(login());
+    client.check_push(&server.repository).await.unwrap();
+    for _ in 0..3 {
+        let found = client.resolve(&server.repository, "v1").await.unwrap();
+        assert_eq!(found, None);
+    }
+    let seen = server.seen();
+    let heads = seen.iter().filter(|it| it.line == HEAD);
+    let shown: Vec<_> = heads.map(|it| it.authorization.clone().unwrap()).collect();
+    assert_eq!(shown, ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]);
 }

@@ -75,7 +75,14 @@ async fn an_index_leaves_its_attestations_out() {
         child(&arm64, "linux/arm64"),
         child("attestation", "unknown/unknown"),
     ]);
-    let server = Server::start(|_| vec![content(&list), content(&amd64), content(&arm64)]).await;
+    let server = Server::start(|_| {
+        vec![
+            content(&list),
+            content(&amd64).to(digest(&amd64).as_str()),
+            content(&arm64).to(digest(&arm64).as_str()),
+        ]
+    })
+    .await;
     let info = anonymous().describe(&server.image(&list)).await.unwrap();
     assert_eq!(info.kind, ImageKind::Index);
     assert_eq!(names(&info.platforms), ["linux/amd64", "linux/arm64"]);

@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
-use oci::OciError;
+use oci::{Likeness, OciError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::likeness::Pair;
 use crate::script::{Server, anonymous, digest, reply};
 
 const HEAD: &str = "HEAD /v2/team/app/manifests/v1";
@@ -12,7 +13,7 @@ async fn passing_failures_are_asked_again() {
     let found = digest("x");
     let server = Server::start(|_| {
         vec![
-            reply(503),
+            reply(408),
             reply(502)
                 .header("content-type", "text/html; charset=utf-8")
                 .body("<html><h1>Bad Gateway</h1></html>"),
@@ -93,15 +94,7 @@ async fn a_web_page_is_no_answer_even_with_200() {
 #[tokio::test]
 async fn refusals_are_final() {
     for status in [400, 401, 403] {
-        let server = Server::start(|_| {
-            let mut replies = vec![reply(status)];
-            if status == 401 {
-                // The one look at `/v2/` for a challenge, which this registry does not give.
-                replies.push(reply(401));
-            }
-            replies
-        })
-        .await;
+        let server = Server::start(|_| vec![reply(status)]).await;
         let error = anonymous().exists(&server.image("x")).await.unwrap_err();
         assert!(!error.is_retryable(), "{error:?}");
         match status {
@@ -252,4 +245,101 @@ async fn questions_can_be_asked_from_many_tasks() {
         }
     }
     assert_eq!(missing, 2);
+}
+
+/// A server that gives one answer a connection, byte by byte as it is here, and hangs up.
+async fn raw(answers: Vec<Vec<u8>>) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            assert!(stream.read(&mut buffer).await.unwrap() > 0);
+            stream.write_all(&answer).await.unwrap();
+        }
+    });
+    (host, server)
+}
+
+fn whole(content: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        content.len()
+    );
+    [head.as_bytes(), content].concat()
+}
+
+fn broken_off(content: &[u8]) -> Vec<u8> {
+    let mut answer = whole(content);
+    answer.truncate(answer.len() - content.len() / 2);
+    answer
+}
+
+#[tokio::test]
+async fn content_that_breaks_off_is_asked_for_again() {
+    let content = r#"{"schemaVersion":2,"manifests":[]}"#.replace(
+        "2,",
+        &format!(r#"2,"mediaType":"{}","#, crate::script::INDEX),
+    );
+    let answers = vec![broken_off(content.as_bytes()), whole(content.as_bytes())];
+    let (host, server) = raw(answers).await;
+    let repository: registry_model::Repository = format!("{host}/team/app").parse().unwrap();
+    let image = repository.at(digest(&content));
+    assert_eq!(anonymous().children(&image).await.unwrap(), []);
+    server.await.unwrap();
+}
+
+/// A comparison begins anew with both layers.
+#[tokio::test]
+async fn a_layer_that_breaks_off_is_fetched_again() {
+    let pair = Pair::new();
+    let (old, new) = (pair.layers[0].clone(), pair.layers[1].clone());
+    let (storage, storage_task) = raw(vec![broken_off(&new), whole(&new)]).await;
+    let mut replies = pair.replies();
+    for _ in 0..2 {
+        let old = reply(200).body(old.clone()).to(digest(&old).to_string());
+        let away = reply(307).header("location", format!("http://{storage}/new"));
+        replies.extend([old, away.to(digest(&new).to_string())]);
+    }
+    let server = Server::start(|_| replies).await;
+    let found = pair.compare(&server).await.unwrap();
+    assert_eq!(found, Likeness::OnlyTimestamps);
+    storage_task.await.unwrap();
+    server.seen();
+}
+
+/// Nothing goes on behind the caller's back: the runtime waits for its threads when it ends.
+#[test]
+fn a_comparison_that_is_dropped_leaves_no_thread() {
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let pair = Pair::new();
+        let mut replies = pair.replies();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let storage = listener.local_addr().unwrap();
+        for layer in &pair.layers {
+            let away = reply(307).header("location", format!("http://{storage}/layer"));
+            replies.push(away.to(digest(layer).to_string()));
+        }
+        let server = Server::start(|_| replies).await;
+        let comparison = pair.compare(&server);
+        let stall = async {
+            let mut open = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let begin = broken_off(&pair.layers[0]);
+                stream.write_all(&begin).await.unwrap();
+                open.push(stream);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        };
+        tokio::select! {
+            found = comparison => panic!("{found:?}"),
+            () = stall => {}
+        }
+    });
+    drop(runtime);
+    assert!(begun.elapsed() < Duration::from_secs(10));
 }

@@ -5,5 +5,10 @@
 mod auth;
 mod describe;
 mod faults;
+mod likeness;
+mod many;
+mod push;
+mod real;
+mod referrers;
 mod script;
 mod tag;

@@ -21,6 +21,9 @@ pub(crate) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    /// Part of the only questions that get it.
+    to: Option<String>,
+    delay: Duration,
 }
 
 pub(crate) fn reply(status: u16) -> Reply {
@@ -28,6 +31,8 @@ pub(crate) fn reply(status: u16) -> Reply {
         status,
         headers: Vec::new(),
         body: Vec::new(),
+        to: None,
+        delay: Duration::ZERO,
     }
 }
 
@@ -39,6 +44,17 @@ impl Reply {
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    /// For questions that come in no certain order.
+    pub(crate) fn to(mut self, part: impl Into<String>) -> Self {
+        self.to = Some(part.into());
+        self
+    }
+
+    pub(crate) fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 
@@ -123,14 +139,21 @@ async fn answer(
         let value = headers.get(name)?.to_str().unwrap();
         Some(value.to_owned())
     };
+    let line = format!("{method} {uri}");
     script.seen.lock().unwrap().push(Seen {
-        line: format!("{method} {uri}"),
+        line: line.clone(),
         authorization: text("authorization"),
         content_type: text("content-type"),
         body,
     });
-    let next = script.replies.lock().unwrap().pop_front();
+    let next = {
+        let mut replies = script.replies.lock().unwrap();
+        let fits = |reply: &Reply| reply.to.as_ref().is_none_or(|part| line.contains(part));
+        let place = replies.iter().position(fits);
+        place.and_then(|place| replies.remove(place))
+    };
     let reply = next.unwrap_or_else(|| reply(418).body("no answer prepared"));
+    tokio::time::sleep(reply.delay).await;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
@@ -138,7 +161,7 @@ async fn answer(
     response.body(Body::from(reply.body)).unwrap()
 }
 
-pub(crate) fn digest(content: &str) -> Digest {
+pub(crate) fn digest(content: impl AsRef<[u8]>) -> Digest {
     let hex = hex::encode(sha2::Sha256::digest(content));
     format!("sha256:{hex}").parse().unwrap()
 }

@@ -43,11 +43,20 @@ impl ApiError {
         }
     }
 
+    /// For a body that is no JSON.
+    pub(super) fn unreadable() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Problems parsing JSON")
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     fn missing(field: &str) -> Self {
         Self::unprocessable(format!("Invalid request.\n\n\"{field}\" wasn't supplied."))
     }
 
-    fn mistyped(field: &str, expected: &str) -> Self {
+    pub(super) fn mistyped(field: &str, expected: &str) -> Self {
         Self::unprocessable(format!(
             "Invalid request.\n\nFor 'properties/{field}', the value is not {expected}."
         ))
@@ -80,6 +89,22 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// What GitHub takes as the text of a pull request or a comment, in characters.
+const LONGEST_TEXT: usize = 65_536;
+
+/// Refuses a text that is too long for what it is the body of.
+pub(super) fn check_body(resource: &str, body: Option<&str>) -> Result<(), ApiError> {
+    if body.is_some_and(|body| body.chars().count() > LONGEST_TEXT) {
+        return Err(ApiError::validation(json!([{
+            "resource": resource,
+            "code": "custom",
+            "field": "body",
+            "message": "body is too long (maximum is 65536 characters)",
+        }])));
+    }
+    Ok(())
+}
+
 /// A JSON answer.
 pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
     let kind = "application/json; charset=utf-8";
@@ -96,8 +121,7 @@ pub(super) struct Input(Value);
 
 impl Input {
     pub(super) fn read(body: &Bytes) -> Result<Self, ApiError> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "Problems parsing JSON"))?;
+        let value: Value = serde_json::from_slice(body).map_err(|_| ApiError::unreadable())?;
         if value.is_object() {
             Ok(Self(value))
         } else {
@@ -106,6 +130,18 @@ impl Input {
                 "Body should be a JSON object",
             ))
         }
+    }
+
+    /// What the list `field` has, every entry a text.
+    pub(super) fn texts(&self, field: &str) -> Result<Vec<&str>, ApiError> {
+        let entries = self.list(field)?.unwrap_or_default().iter();
+        entries
+            .map(|entry| {
+                entry
+                    .as_str()
+                    .ok_or_else(|| ApiError::mistyped(field, "an array of strings"))
+            })
+            .collect()
     }
 
     pub(super) fn get(&self, field: &str) -> Option<&Value> {

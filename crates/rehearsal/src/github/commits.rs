@@ -1,18 +1,21 @@
+use std::collections::HashMap;
+
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{ApiError, ApiResult, Input, answer, ok};
-use super::git::Person;
-use super::repository::{BOT, Repository, node_id, user};
+use super::compare;
+use super::git::NEVER;
+use super::identity::{Actor, account, is_signer, node_id};
+use super::repository::Repository;
 use super::server::Shared;
+use super::statuses;
+use super::writing::Person;
 
 /// What `git log` prints of a commit, NUL between the fields.
 const FORMAT: &str = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B";
-
-/// Who commits what GitHub makes and signs itself.
-const SIGNER: (&str, &str) = ("GitHub", "noreply@github.com");
 
 /// A commit as it is read from git.
 #[derive(Clone, Debug)]
@@ -37,10 +40,51 @@ pub(super) async fn read(
     ok(&commit.git_json(&repository, state.base()))
 }
 
+/// `GET /repos/{owner}/{repo}/commits/{ref}` and `…/commits/{ref}/status`
+pub(super) async fn read_named(
+    State(state): State<Shared>,
+    Path((owner, repo, name)): Path<(String, String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> ApiResult {
+    let repository = state.repository(&owner, &repo)?;
+    repository.need_commits().await?;
+    // Branches may have slashes in their names, and one may end with `/status`, as on GitHub.
+    if let Some(name) = name.strip_suffix("/status") {
+        let sha = named(&repository, name).await?;
+        return statuses::combined(&repository, state.base(), &sha, &query).await;
+    }
+    let sha = named(&repository, &name).await?;
+    let commit = load(&repository, &sha).await?;
+    let commit = commit.ok_or_else(ApiError::not_found)?;
+    let mut json = commit.json(&repository, state.base());
+    let changes = match commit.parents.first() {
+        Some(parent) => compare::changes(&repository, parent, &sha).await?,
+        None => Vec::new(),
+    };
+    let additions: u64 = changes.iter().map(|change| change.additions).sum();
+    let deletions: u64 = changes.iter().map(|change| change.deletions).sum();
+    json["stats"] = json!({
+        "additions": additions,
+        "deletions": deletions,
+        "total": additions + deletions,
+    });
+    let files = changes
+        .iter()
+        .map(|it| it.json(&repository, state.base(), &sha));
+    json["files"] = files.collect();
+    ok(&json)
+}
+
+async fn named(repository: &Repository, name: &str) -> Result<String, ApiError> {
+    let found = repository.git.commit(name).await?;
+    found.ok_or_else(|| ApiError::unprocessable(format!("No commit found for SHA: {name}")))
+}
+
 /// `POST /repos/{owner}/{repo}/git/commits`
 pub(super) async fn create(
     State(state): State<Shared>,
     Path((owner, repo)): Path<(String, String)>,
+    actor: Actor,
     body: Bytes,
 ) -> ApiResult {
     let repository = state.repository(&owner, &repo)?;
@@ -67,12 +111,12 @@ pub(super) async fn create(
     let author = person(&input, "author")?;
     let committer = person(&input, "committer")?;
     let (author, committer) = match (author, committer) {
-        (None, None) => (bot(), signer()),
+        (None, None) => (actor.person(), actor.committer()),
         (Some(author), committer) => {
             let committer = committer.unwrap_or_else(|| author.clone());
             (author, committer)
         }
-        (None, Some(committer)) => (bot(), committer),
+        (None, Some(committer)) => (actor.person(), committer),
     };
     let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
     let sha = git
@@ -84,36 +128,22 @@ pub(super) async fn create(
     Ok(answer(StatusCode::CREATED, &body))
 }
 
-/// Whoever makes commits without saying who they are.
-pub(super) fn bot() -> Person {
-    Person {
-        name: BOT.to_owned(),
-        email: format!("{BOT}@users.noreply.github.com"),
-        date: None,
-    }
-}
-
-/// GitHub as the committer of what it signs.
-pub(super) fn signer() -> Person {
-    Person {
-        name: SIGNER.0.to_owned(),
-        email: SIGNER.1.to_owned(),
-        date: None,
-    }
-}
-
 /// Reads the commit with that id.
 pub(super) async fn load(repository: &Repository, sha: &str) -> Result<Option<Commit>, ApiError> {
     let git = &repository.git;
     let Some(sha) = git.object(sha, "commit").await? else {
         return Ok(None);
     };
-    let args = ["log", "-1", "--encoding=UTF-8", "--no-show-signature"];
-    let command = git
-        .command(args)
-        .arg(format!("--format={FORMAT}"))
-        .arg(&sha);
-    let text = git.start(command).await?.stdout_text();
+    let format = format!("--format={FORMAT}");
+    let args = [
+        "log",
+        "-1",
+        "--encoding=UTF-8",
+        "--no-show-signature",
+        &format,
+        &sha,
+    ];
+    let text = git.text_about(NEVER, args).await?.unwrap_or_default();
     Ok(parse(&text))
 }
 
@@ -160,19 +190,11 @@ fn person(input: &Input, role: &str) -> Result<Option<Person>, ApiError> {
 }
 
 impl Commit {
-    fn is_signed(&self) -> bool {
-        (self.committer.name.as_str(), self.committer.email.as_str()) == SIGNER
-    }
-
     fn verification(&self) -> Value {
-        let reason = if self.is_signed() {
-            "valid"
-        } else {
-            "unsigned"
-        };
+        let signed = is_signer(&self.committer);
         json!({
-            "verified": self.is_signed(),
-            "reason": reason,
+            "verified": signed,
+            "reason": if signed { "valid" } else { "unsigned" },
             "signature": null,
             "payload": null,
             "verified_at": null,
@@ -212,13 +234,6 @@ impl Commit {
     /// A commit of the Repositories API.
     pub(super) fn json(&self, repository: &Repository, base: &str) -> Value {
         let url = repository.url(base, &format!("/commits/{}", self.sha));
-        let login = |person: &Person| {
-            if person.name == BOT {
-                user(base, BOT, "Bot")
-            } else {
-                Value::Null
-            }
-        };
         json!({
             "sha": self.sha,
             "node_id": node_id("C", &self.sha),
@@ -237,8 +252,8 @@ impl Commit {
                 "comment_count": 0,
                 "verification": self.verification(),
             },
-            "author": login(&self.author),
-            "committer": login(&self.committer),
+            "author": account(base, &self.author),
+            "committer": account(base, &self.committer),
             "parents": self.parents_json(repository, base, "/commits"),
         })
     }

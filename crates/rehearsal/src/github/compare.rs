@@ -6,11 +6,15 @@ use serde_json::{Value, json};
 
 use super::answer::{ApiError, ApiResult, ok};
 use super::commits;
+use super::git::NEVER;
+use super::pages::Page;
 use super::repository::Repository;
 use super::server::Shared;
 
 /// GitHub lists at most this many commits a page.
 const LARGEST_PAGE: usize = 250;
+/// And this many files in all.
+const MOST_FILES: usize = 300;
 
 /// `GET /repos/{owner}/{repo}/compare/{base}...{head}`
 pub(super) async fn compare(
@@ -24,10 +28,7 @@ pub(super) async fn compare(
     let base_sha = find(&repository, base).await?;
     let head_sha = find(&repository, head).await?;
     let git = &repository.git;
-    let Some(fork) = git
-        .text_unless(1, ["merge-base", &base_sha, &head_sha])
-        .await?
-    else {
+    let Some(fork) = git.fork(&base_sha, &head_sha).await? else {
         return Err(ApiError::new(
             StatusCode::NOT_FOUND,
             format!("No common ancestor between {base} and {head}."),
@@ -41,14 +42,21 @@ pub(super) async fn compare(
         _ => "diverged",
     };
 
-    let (page, per_page) = page(&query, LARGEST_PAGE, LARGEST_PAGE);
+    let page = Page::of(&query, LARGEST_PAGE, LARGEST_PAGE);
     let range = format!("{base_sha}..{head_sha}");
-    let shas = git.text(["rev-list", "--reverse", &range]).await?;
+    let shas = git
+        .text_about(NEVER, ["rev-list", "--reverse", &range])
+        .await?;
+    let shas = shas.unwrap_or_default();
     let mut listed: Vec<Value> = Vec::new();
-    for sha in shas.lines().skip((page - 1) * per_page).take(per_page) {
+    for sha in page.cut(shas.lines().collect()) {
         listed.push(commit(&repository, base_url, sha).await?);
     }
-    let files = files(&repository, base_url, &fork, &head_sha).await?;
+    let changes = changes(&repository, &fork, &head_sha).await?;
+    let files = changes
+        .iter()
+        .map(|it| it.json(&repository, base_url, &head_sha));
+    let files: Vec<Value> = files.take(MOST_FILES).collect();
     let page_url = repository.html_url(base_url, &format!("/compare/{basehead}"));
     ok(&json!({
         "url": repository.url(base_url, &format!("/compare/{basehead}")),
@@ -65,18 +73,6 @@ pub(super) async fn compare(
         "commits": listed,
         "files": files,
     }))
-}
-
-/// The page asked for, from 1, and its length.
-pub(super) fn page(
-    query: &HashMap<String, String>,
-    default: usize,
-    largest: usize,
-) -> (usize, usize) {
-    let number = |key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok());
-    let per_page = number("per_page").unwrap_or(default).clamp(1, largest);
-    let page = number("page").unwrap_or(1).clamp(1, 1_000_000);
-    (page, per_page)
 }
 
 async fn find(repository: &Repository, name: &str) -> Result<String, ApiError> {
@@ -96,50 +92,74 @@ async fn commit(repository: &Repository, base: &str, sha: &str) -> Result<Value,
     Ok(commit.json(repository, base))
 }
 
-/// What a pull request from `head` would change, renames shown as a removal and an addition.
-async fn files(
+/// A file that two commits have differently.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    blob: String,
+    path: String,
+    status: &'static str,
+    pub(super) additions: u64,
+    pub(super) deletions: u64,
+}
+
+/// What differs between two commits, renames shown as a removal and an addition.
+pub(super) async fn changes(
     repository: &Repository,
-    base: &str,
-    fork: &str,
-    head: &str,
-) -> Result<Vec<Value>, ApiError> {
-    let diff = async |form: &str| {
-        let args = ["diff-tree", "-r", "-z", "--no-renames", form, fork, head];
-        Ok::<_, ApiError>(repository.git.run(args).await?.stdout_text())
-    };
-    // `:100644 100644 <old> <new> M\0path\0…`, and `3\t1\tpath\0…` in the same order.
-    let (raw, lines) = (diff("--raw").await?, diff("--numstat").await?);
-    let mut parts = raw.split_terminator('\0');
-    let mut lines = lines.split_terminator('\0');
-    let mut files = Vec::new();
-    while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
+    from: &str,
+    to: &str,
+) -> Result<Vec<Change>, ApiError> {
+    // First `:100644 100644 <old> <new> M\0path\0…`, then `3\t1\tpath\0…` in the same order.
+    let args = [
+        "diff-tree",
+        "-r",
+        "-z",
+        "--no-renames",
+        "--raw",
+        "--numstat",
+        from,
+        to,
+    ];
+    let text = repository.git.text_about(NEVER, args).await?;
+    let text = text.unwrap_or_default();
+    let mut parts = text.split_terminator('\0').peekable();
+    let mut changes = Vec::new();
+    while let Some(facts) = parts.next_if(|part| part.starts_with(':')) {
         let facts: Vec<&str> = facts.split(' ').collect();
-        let status = match facts.get(4) {
-            Some(&"A") => "added",
-            Some(&"D") => "removed",
-            _ => "modified",
-        };
+        let Some(path) = parts.next() else { break };
+        changes.push(Change {
+            blob: facts.get(3).copied().unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            status: match facts.get(4) {
+                Some(&"A") => "added",
+                Some(&"D") => "removed",
+                _ => "modified",
+            },
+            additions: 0,
+            deletions: 0,
+        });
+    }
+    for (change, line) in changes.iter_mut().zip(parts) {
         // Binary files have `-` for a number.
-        let mut counts = lines
-            .next()
-            .unwrap_or_default()
-            .split('\t')
-            .map(|count| count.parse::<u64>().unwrap_or(0));
-        let (added, deleted) = (
-            counts.next().unwrap_or_default(),
-            counts.next().unwrap_or_default(),
-        );
-        files.push(json!({
-            "sha": facts.get(3),
+        let mut counts = line.split('\t').map(|count| count.parse().unwrap_or(0));
+        change.additions = counts.next().unwrap_or_default();
+        change.deletions = counts.next().unwrap_or_default();
+    }
+    Ok(changes)
+}
+
+impl Change {
+    pub(super) fn json(&self, repository: &Repository, base: &str, head: &str) -> Value {
+        let path = &self.path;
+        json!({
+            "sha": self.blob,
             "filename": path,
-            "status": status,
-            "additions": added,
-            "deletions": deleted,
-            "changes": added + deleted,
+            "status": self.status,
+            "additions": self.additions,
+            "deletions": self.deletions,
+            "changes": self.additions + self.deletions,
             "blob_url": repository.html_url(base, &format!("/blob/{head}/{path}")),
             "raw_url": repository.html_url(base, &format!("/raw/{head}/{path}")),
             "contents_url": repository.url(base, &format!("/contents/{path}")),
-        }));
+        })
     }
-    Ok(files)
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -74,30 +75,17 @@ pub(super) async fn path(
     let commit = repository.git.commit(at).await?;
     let commit = commit.ok_or_else(|| missing(&format!("No commit found for the ref {at}")))?;
 
-    let mut tree = repository
-        .git
-        .object(&commit, "tree")
-        .await?
-        .ok_or_else(ApiError::not_found)?;
     let place = Place {
         repository: &repository,
         base: state.base(),
         at,
     };
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    for (index, part) in parts.iter().enumerate() {
-        let entries = trees::list(&repository, &[], &tree).await?;
-        let found = entries.into_iter().find(|entry| entry.path == *part);
-        let entry = found.ok_or_else(ApiError::not_found)?;
-        if entry.kind == "tree" {
-            tree = entry.sha;
-        } else if index + 1 == parts.len() {
-            return ok(&place.file(&path, entry).await?);
-        } else {
-            return Err(ApiError::not_found());
-        }
-    }
-    let folder = parts.join("/");
+    let tree = match find(&repository, &commit, &path).await? {
+        Found::File(entry) => return ok(&place.file(&path, entry).await?),
+        Found::Folder(tree) => tree,
+        Found::Nothing => return Err(ApiError::not_found()),
+    };
+    let folder = parts(&path).join("/");
     let listed: Vec<Value> = trees::list(&repository, &[], &tree)
         .await?
         .into_iter()
@@ -111,6 +99,49 @@ pub(super) async fn path(
         })
         .collect();
     ok(&listed.into())
+}
+
+/// What is at a path of a commit.
+enum Found {
+    File(Entry),
+    Folder(String),
+    Nothing,
+}
+
+fn parts(path: &str) -> Vec<&str> {
+    path.split('/').filter(|part| !part.is_empty()).collect()
+}
+
+async fn find(repository: &Repository, commit: &str, path: &str) -> Result<Found, ApiError> {
+    let mut tree = repository.git.tree_of(commit).await?;
+    let parts = parts(path);
+    for (index, part) in parts.iter().enumerate() {
+        let entries = trees::list(repository, &[], &tree).await?;
+        match entries.into_iter().find(|entry| entry.path == *part) {
+            Some(entry) if entry.kind == "tree" => tree = entry.sha,
+            Some(entry) if index + 1 == parts.len() => return Ok(Found::File(entry)),
+            _ => return Ok(Found::Nothing),
+        }
+    }
+    Ok(Found::Folder(tree))
+}
+
+/// The text of a file on a branch, a tag or a commit, if it is there.
+pub(super) async fn text(
+    repository: &Repository,
+    at: &str,
+    path: &str,
+) -> Result<Option<String>, ApiError> {
+    let Some(commit) = repository.git.commit(at).await? else {
+        return Ok(None);
+    };
+    match find(repository, &commit, path).await? {
+        Found::File(entry) if entry.kind == "blob" => {
+            let bytes = repository.git.blob(&entry.sha).await?;
+            Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Where the entries of an answer are.
@@ -160,9 +191,9 @@ impl Place<'_> {
         let small = entry.size.unwrap_or_default() <= LARGEST_INLINE;
         let bytes = if small {
             let git = &self.repository.git;
-            git.run(["cat-file", "blob", &entry.sha]).await?.stdout
+            git.blob(&entry.sha).await?
         } else {
-            Vec::new()
+            Arc::default()
         };
         if entry.mode == "120000" {
             json["target"] = String::from_utf8_lossy(&bytes).into_owned().into();

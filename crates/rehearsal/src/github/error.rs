@@ -36,6 +36,12 @@ pub enum EmbeddedGithubError {
         /// `owner/name`.
         name: String,
     },
+    /// There is no repository of that name.
+    #[error("find repository {name}: it is not served")]
+    Unknown {
+        /// `owner/name`.
+        name: String,
+    },
     /// The repository to copy has no commit checked out.
     #[error("copy repository {}: it has no commit", from.display())]
     Empty {

@@ -5,7 +5,10 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use super::answer::{ApiError, ApiResult, Input, answer, ok};
-use super::repository::{Repository, node_id};
+use super::git::Reference;
+use super::identity::node_id;
+use super::names::is_ref_name;
+use super::repository::Repository;
 use super::server::Shared;
 
 type Named = Path<(String, String, String)>;
@@ -18,12 +21,31 @@ pub(super) async fn read(
     let repository = state.repository(&owner, &repo)?;
     let full = format!("refs/{name}");
     match repository.git.read_ref(&full).await? {
-        Some(sha) => ok(&json(&repository, state.base(), &full, &sha).await?),
+        Some(sha) => {
+            let kind = repository.git.kind(&sha).await?;
+            let name = full;
+            let found = Reference { name, kind, sha };
+            ok(&json(&repository, state.base(), &found))
+        }
         None => {
             repository.need_commits().await?;
             Err(ApiError::not_found())
         }
     }
+}
+
+/// `GET /repos/{owner}/{repo}/git/matching-refs/{ref}`
+pub(super) async fn list(
+    State(state): State<Shared>,
+    Path((owner, repo, prefix)): Named,
+) -> ApiResult {
+    let repository = state.repository(&owner, &repo)?;
+    repository.need_commits().await?;
+    let found = repository.git.refs_from(&format!("refs/{prefix}")).await?;
+    let listed = found
+        .iter()
+        .map(|reference| json(&repository, state.base(), reference));
+    ok(&listed.collect())
 }
 
 /// `POST /repos/{owner}/{repo}/git/refs`
@@ -41,14 +63,14 @@ pub(super) async fn create(
         ));
     }
     repository.need_commits().await?;
-    if !repository.git.is_ref_name(name).await? {
+    if !is_ref_name(name) {
         return Err(ApiError::unprocessable(format!(
             "{name} is not a valid ref name."
         )));
     }
     let sha = known_commit(&repository, sha).await?;
 
-    let _writing = repository.pulls.lock().await;
+    let _writing = repository.state.lock().await;
     if !repository.git.set_ref(name, &sha, None).await? {
         // A branch `a` stands in the way of a branch `a/b`.
         let exists = repository.git.read_ref(name).await?.is_some();
@@ -58,7 +80,7 @@ pub(super) async fn create(
             "Reference update failed"
         }));
     }
-    let body = json(&repository, state.base(), name, &sha).await?;
+    let body = json(&repository, state.base(), &commit_at(name.to_owned(), sha));
     Ok(answer(StatusCode::CREATED, &body))
 }
 
@@ -74,7 +96,7 @@ pub(super) async fn update(
     let full = format!("refs/{name}");
     let git = &repository.git;
 
-    let _writing = repository.pulls.lock().await;
+    let _writing = repository.state.lock().await;
     let Some(old) = git.read_ref(&full).await? else {
         return Err(ApiError::unprocessable("Reference does not exist"));
     };
@@ -85,7 +107,7 @@ pub(super) async fn update(
     if !git.set_ref(&full, &sha, Some(&old)).await? {
         return Err(ApiError::unprocessable("Reference update failed"));
     }
-    ok(&json(&repository, state.base(), &full, &sha).await?)
+    ok(&json(&repository, state.base(), &commit_at(full, sha)))
 }
 
 /// `DELETE /repos/{owner}/{repo}/git/refs/{ref}`
@@ -97,7 +119,7 @@ pub(super) async fn delete(
     let full = format!("refs/{name}");
     let branch = name.strip_prefix("heads/");
 
-    let mut pulls = repository.pulls.lock().await;
+    let mut kept = repository.state.lock().await;
     let Some(old) = repository.git.read_ref(&full).await? else {
         return Err(ApiError::unprocessable("Reference does not exist"));
     };
@@ -105,7 +127,7 @@ pub(super) async fn delete(
         return Err(ApiError::unprocessable("Cannot delete the default branch"));
     }
     if let Some(branch) = branch {
-        pulls.branch_goes(branch, &old);
+        kept.pulls.branch_goes(branch, &old);
     }
     repository
         .git
@@ -119,21 +141,21 @@ async fn known_commit(repository: &Repository, sha: &str) -> Result<String, ApiE
     found.ok_or_else(|| ApiError::unprocessable("Object does not exist"))
 }
 
-async fn json(
-    repository: &Repository,
-    base: &str,
-    full: &str,
-    sha: &str,
-) -> Result<Value, ApiError> {
-    let kind = repository.git.text(["cat-file", "-t", sha]).await?;
-    Ok(json!({
-        "ref": full,
-        "node_id": node_id("REF", full),
-        "url": repository.url(base, &format!("/git/{full}")),
+fn commit_at(name: String, sha: String) -> Reference {
+    let kind = "commit".to_owned();
+    Reference { name, kind, sha }
+}
+
+fn json(repository: &Repository, base: &str, reference: &Reference) -> Value {
+    let Reference { name, kind, sha } = reference;
+    json!({
+        "ref": name,
+        "node_id": node_id("REF", &format!("{}:{name}", repository.name)),
+        "url": repository.url(base, &format!("/git/{name}")),
         "object": {
             "type": kind,
             "sha": sha,
             "url": repository.url(base, &format!("/git/{kind}s/{sha}")),
         },
-    }))
+    })
 }

@@ -1,10 +1,17 @@
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use github::RepoName;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::answer::{ApiError, encode};
+use super::dispatches::Dispatch;
 use super::git::Git;
-use super::pulls::Pulls;
+use super::identity::{id, node_id, owner};
+use super::pulls::{Pull, Pulls};
+use super::statuses::Statuses;
 
 /// One repository: git's part, and the part that lives in memory.
 #[derive(Debug)]
@@ -12,10 +19,115 @@ pub(super) struct Repository {
     pub(super) name: RepoName,
     pub(super) default_branch: String,
     pub(super) git: Git,
+    created: Timestamp,
+    /// Stands twice in every pull request, and never changes.
+    json: OnceLock<Value>,
     /// Held by everything that moves branches or changes pull requests, so that each sees a state
     /// that nobody else is changing.
-    pub(super) pulls: Mutex<Pulls>,
+    pub(super) state: Mutex<State>,
 }
+
+/// What GitHub keeps beside git.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) pulls: Pulls,
+    pub(super) statuses: Statuses,
+    pub(super) dispatches: Vec<Dispatch>,
+    /// By base branch, the status contexts that must be a success before a merge.
+    pub(super) required: BTreeMap<String, Vec<String>>,
+}
+
+impl State {
+    /// A status that must be a success before that request is merged, and is none.
+    pub(super) fn missing(&self, pull: &Pull) -> Option<&str> {
+        let required = self.required.get(&pull.base)?;
+        let missing = required
+            .iter()
+            .find(|context| !self.statuses.is_success(&pull.head_sha, context));
+        missing.map(String::as_str)
+    }
+}
+
+/// The fields of a repository that are addresses, by what follows the repository's own.
+const URLS: &[(&str, &str)] = &[
+    ("archive_url", "/{archive_format}{/ref}"),
+    ("assignees_url", "/assignees{/user}"),
+    ("blobs_url", "/git/blobs{/sha}"),
+    ("branches_url", "/branches{/branch}"),
+    ("collaborators_url", "/collaborators{/collaborator}"),
+    ("comments_url", "/comments{/number}"),
+    ("commits_url", "/commits{/sha}"),
+    ("compare_url", "/compare/{base}...{head}"),
+    ("contents_url", "/contents/{+path}"),
+    ("contributors_url", "/contributors"),
+    ("deployments_url", "/deployments"),
+    ("downloads_url", "/downloads"),
+    ("events_url", "/events"),
+    ("forks_url", "/forks"),
+    ("git_commits_url", "/git/commits{/sha}"),
+    ("git_refs_url", "/git/refs{/sha}"),
+    ("git_tags_url", "/git/tags{/sha}"),
+    ("hooks_url", "/hooks"),
+    ("issue_comment_url", "/issues/comments{/number}"),
+    ("issue_events_url", "/issues/events{/number}"),
+    ("issues_url", "/issues{/number}"),
+    ("keys_url", "/keys{/key_id}"),
+    ("labels_url", "/labels{/name}"),
+    ("languages_url", "/languages"),
+    ("merges_url", "/merges"),
+    ("milestones_url", "/milestones{/number}"),
+    (
+        "notifications_url",
+        "/notifications{?since,all,participating}",
+    ),
+    ("pulls_url", "/pulls{/number}"),
+    ("releases_url", "/releases{/id}"),
+    ("stargazers_url", "/stargazers"),
+    ("statuses_url", "/statuses/{sha}"),
+    ("subscribers_url", "/subscribers"),
+    ("subscription_url", "/subscription"),
+    ("tags_url", "/tags"),
+    ("teams_url", "/teams"),
+    ("trees_url", "/git/trees{/sha}"),
+];
+
+/// The fields that are the same for every repository here.
+const NULLS: &[&str] = &[
+    "description",
+    "mirror_url",
+    "homepage",
+    "language",
+    "license",
+];
+const ZEROS: &[&str] = &[
+    "size",
+    "forks",
+    "forks_count",
+    "network_count",
+    "open_issues",
+    "open_issues_count",
+    "stargazers_count",
+    "subscribers_count",
+    "watchers",
+    "watchers_count",
+];
+const NO: &[&str] = &[
+    "archived",
+    "disabled",
+    "fork",
+    "has_projects",
+    "has_downloads",
+    "has_wiki",
+    "has_pages",
+    "has_discussions",
+];
+const YES: &[&str] = &[
+    "has_issues",
+    "allow_auto_merge",
+    "allow_merge_commit",
+    "allow_squash_merge",
+    "allow_rebase_merge",
+];
 
 impl Repository {
     pub(super) fn new(name: RepoName, default_branch: String, git: Git) -> Self {
@@ -23,7 +135,9 @@ impl Repository {
             name,
             default_branch,
             git,
-            pulls: Mutex::default(),
+            created: Timestamp::now(),
+            json: OnceLock::new(),
+            state: Mutex::default(),
         }
     }
 
@@ -47,66 +161,48 @@ impl Repository {
     }
 
     pub(super) fn json(&self, base: &str) -> Value {
-        json!({
+        self.json.get_or_init(|| self.make_json(base)).clone()
+    }
+
+    fn make_json(&self, base: &str) -> Value {
+        let url = self.url(base, "");
+        let page = self.html_url(base, "");
+        let mut json = json!({
             "id": id(&self.name.to_string()),
             "node_id": node_id("R", &self.name.to_string()),
             "name": self.name.name(),
             "full_name": self.name.to_string(),
-            "owner": user(base, self.name.owner(), "Organization"),
+            "owner": owner(base, self.name.owner()),
             "private": true,
-            "html_url": self.html_url(base, ""),
-            "description": null,
-            "fork": false,
-            "url": self.url(base, ""),
+            "visibility": "private",
+            "topics": [],
+            "url": url,
+            "html_url": page,
+            "svn_url": page,
+            "git_url": format!("{page}.git"),
+            "ssh_url": format!("{page}.git"),
             "clone_url": format!("file://{}", encode(&self.git.dir().display().to_string())),
             "default_branch": self.default_branch,
-            "archived": false,
-            "disabled": false,
-            "visibility": "private",
-            "allow_merge_commit": true,
-            "allow_squash_merge": true,
-            "allow_rebase_merge": true,
-            "permissions": { "admin": false, "maintain": false, "push": true, "triage": true, "pull": true },
-        })
+            "created_at": self.created,
+            "updated_at": self.created,
+            "pushed_at": self.created,
+            "permissions": {
+                "admin": false, "maintain": false, "push": true, "triage": true, "pull": true,
+            },
+        });
+        for (field, rest) in URLS {
+            json[*field] = format!("{url}{rest}").into();
+        }
+        for (fields, value) in [
+            (NULLS, Value::Null),
+            (ZEROS, 0.into()),
+            (NO, false.into()),
+            (YES, true.into()),
+        ] {
+            for field in fields {
+                json[*field] = value.clone();
+            }
+        }
+        json
     }
-}
-
-/// Who makes pull requests and commits here.
-pub(super) const BOT: &str = "pipeline-bot[bot]";
-
-/// A person or a bot, as far as clients insist on it.
-pub(super) fn user(base: &str, login: &str, kind: &str) -> Value {
-    let url = format!("{base}/users/{}", encode(login));
-    json!({
-        "login": login,
-        "id": id(login),
-        "node_id": node_id("U", login),
-        "avatar_url": format!("{url}/avatar"),
-        "gravatar_id": "",
-        "url": url,
-        "html_url": format!("{base}/{}", encode(login)),
-        "followers_url": format!("{url}/followers"),
-        "following_url": format!("{url}/following"),
-        "gists_url": format!("{url}/gists"),
-        "starred_url": format!("{url}/starred"),
-        "subscriptions_url": format!("{url}/subscriptions"),
-        "organizations_url": format!("{url}/orgs"),
-        "repos_url": format!("{url}/repos"),
-        "events_url": format!("{url}/events"),
-        "received_events_url": format!("{url}/received_events"),
-        "type": kind,
-        "site_admin": false,
-    })
-}
-
-/// A number that stays the same for the same name.
-fn id(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    }) >> 1
-}
-
-/// GitHub's opaque id: a letter for the kind, and a name.
-pub(super) fn node_id(kind: &str, name: &str) -> String {
-    format!("{kind}_{}", hex::encode(name))
 }

@@ -4,26 +4,21 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, patch, post, put};
 use github::RepoName;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::ApiError;
+use super::faults::Faults;
 use super::git::{self, Git};
+use super::names::is_ref_name;
 use super::repository::Repository;
-use super::{EmbeddedGithubError, commits, compare, contents, merge, pulls, refs, trees, version};
-
-/// GitHub takes blobs of 40 MiB, which are a third longer in base64.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+use super::routes::app;
+use super::{Dispatch, EmbeddedGithubError, Fault, version};
 
 /// How to serve the embedded GitHub API.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +53,7 @@ pub(super) struct Inner {
     base: String,
     token: Option<SecretString>,
     cancel: CancellationToken,
+    faults: Faults,
     repositories: Mutex<HashMap<String, Arc<Repository>>>,
 }
 
@@ -112,6 +108,7 @@ impl EmbeddedGithub {
             base: format!("http://{address}"),
             token,
             cancel: stopped.clone(),
+            faults: Faults::default(),
             repositories: Mutex::default(),
         });
         let app = app(Arc::clone(&state));
@@ -209,7 +206,7 @@ impl EmbeddedGithub {
             source,
         };
         let full = format!("refs/heads/{default_branch}");
-        if !now.is_ref_name(&full).await.map_err(failed)? {
+        if !is_ref_name(&full) {
             return Err(EmbeddedGithubError::BadBranch {
                 name: name.to_string(),
                 branch: default_branch.to_owned(),
@@ -246,6 +243,51 @@ impl EmbeddedGithub {
         Ok(git)
     }
 
+    /// Fails requests that are to come: one fault after the other, in the order they were given.
+    pub fn inject(&self, fault: Fault) {
+        self.state.faults.add(fault);
+    }
+
+    /// Answers every request that much later.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state.faults.set_latency(latency);
+    }
+
+    /// Merges into the branch only what has a successful commit status of each of these contexts,
+    /// as a protection rule does; auto-merge waits for them. An empty list ends it.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub async fn require_statuses(
+        &self,
+        name: &RepoName,
+        branch: &str,
+        contexts: &[&str],
+    ) -> Result<(), EmbeddedGithubError> {
+        let repository = self.find(name)?;
+        let contexts = contexts.iter().map(|it| (*it).to_owned()).collect();
+        let mut kept = repository.state.lock().await;
+        kept.required.insert(branch.to_owned(), contexts);
+        Ok(())
+    }
+
+    /// The workflows that were started through the API, the first one first.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub async fn dispatches(&self, name: &RepoName) -> Result<Vec<Dispatch>, EmbeddedGithubError> {
+        let repository = self.find(name)?;
+        let kept = repository.state.lock().await;
+        Ok(kept.dispatches.clone())
+    }
+
+    fn find(&self, name: &RepoName) -> Result<Arc<Repository>, EmbeddedGithubError> {
+        let found = self.state.lock().get(&key(name)).cloned();
+        found.ok_or_else(|| EmbeddedGithubError::Unknown {
+            name: name.to_string(),
+        })
+    }
+
     /// Stops serving, after the requests that are being answered.
     pub async fn stop(mut self) {
         self.cancel.cancel();
@@ -277,6 +319,20 @@ impl Inner {
         found.ok_or_else(ApiError::not_found)
     }
 
+    /// All of them.
+    pub(super) fn repositories(&self) -> Vec<Arc<Repository>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The token that a request must carry.
+    pub(super) fn token(&self) -> Option<&SecretString> {
+        self.token.as_ref()
+    }
+
     fn git_dir(&self, name: &RepoName) -> PathBuf {
         self.folder.join(format!("{}.git", key(name)))
     }
@@ -290,90 +346,6 @@ impl Inner {
 
 fn key(name: &RepoName) -> String {
     name.to_string().to_ascii_lowercase()
-}
-
-fn app(state: Shared) -> Router {
-    let routes = Router::new()
-        .route("/repos/{owner}/{repo}", get(contents::repository))
-        .route(
-            "/repos/{owner}/{repo}/branches/{*branch}",
-            get(contents::branch),
-        )
-        .route("/repos/{owner}/{repo}/contents", get(contents::root))
-        .route("/repos/{owner}/{repo}/contents/", get(contents::root))
-        .route(
-            "/repos/{owner}/{repo}/contents/{*path}",
-            get(contents::path),
-        )
-        .route(
-            "/repos/{owner}/{repo}/compare/{*basehead}",
-            get(compare::compare),
-        )
-        .route("/repos/{owner}/{repo}/git/ref/{*name}", get(refs::read))
-        .route("/repos/{owner}/{repo}/git/refs", post(refs::create))
-        .route(
-            "/repos/{owner}/{repo}/git/refs/{*name}",
-            patch(refs::update).delete(refs::delete),
-        )
-        .route("/repos/{owner}/{repo}/git/blobs", post(trees::create_blob))
-        .route(
-            "/repos/{owner}/{repo}/git/blobs/{sha}",
-            get(trees::read_blob),
-        )
-        .route("/repos/{owner}/{repo}/git/trees", post(trees::create_tree))
-        .route(
-            "/repos/{owner}/{repo}/git/trees/{*sha}",
-            get(trees::read_tree),
-        )
-        .route("/repos/{owner}/{repo}/git/commits", post(commits::create))
-        .route(
-            "/repos/{owner}/{repo}/git/commits/{sha}",
-            get(commits::read),
-        )
-        .route(
-            "/repos/{owner}/{repo}/pulls",
-            get(pulls::list).post(pulls::create),
-        )
-        .route(
-            "/repos/{owner}/{repo}/pulls/{number}",
-            get(pulls::read).patch(pulls::update),
-        )
-        .route(
-            "/repos/{owner}/{repo}/pulls/{number}/merge",
-            put(merge::merge),
-        )
-        .method_not_allowed_fallback(async || ApiError::not_found());
-    Router::new()
-        .nest("/api/v3", routes.clone())
-        .merge(routes)
-        .fallback(async || ApiError::not_found())
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&state),
-            authorize,
-        ))
-        .with_state(state)
-}
-
-async fn authorize(
-    State(state): State<Shared>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if let Some(token) = &state.token {
-        let given = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "Requires authentication"))?;
-        let value = given.split_once(' ').filter(|(scheme, _)| {
-            scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")
-        });
-        if value.is_none_or(|(_, value)| value.trim() != token.expose_secret()) {
-            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "Bad credentials"));
-        }
-    }
-    Ok(next.run(request).await)
 }
 
 fn io(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedGithubError {

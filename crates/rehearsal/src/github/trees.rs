@@ -6,14 +6,21 @@ use base64::engine::general_purpose::STANDARD;
 use process::ProcessError;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::os::unix::fs::PermissionsExt as _;
 
 use super::answer::{ApiError, ApiResult, Input, answer, ok};
-use super::repository::{Repository, node_id};
+use super::git::NEVER;
+use super::identity::node_id;
+use super::names::is_object_id;
+use super::repository::Repository;
 use super::server::Shared;
+use super::writing::scratch_in;
 
-/// Paths handed to one git command, well below what a command line may hold.
+/// Entries handed to one git command, well below what a command line may hold.
 const BATCH: usize = 100;
+/// What git can check out anywhere, in bytes.
+const LONGEST_PATH: usize = 4096;
+/// GitHub's limit for the entries of one request.
+const MOST_ENTRIES: usize = 100_000;
 /// GitHub breaks base64 into lines of this length.
 const BASE64_LINE: usize = 60;
 
@@ -68,7 +75,7 @@ pub(super) async fn read_blob(
     let Some(sha) = repository.git.object(&sha, "blob").await? else {
         return Err(ApiError::not_found());
     };
-    let bytes = repository.git.run(["cat-file", "blob", &sha]).await?.stdout;
+    let bytes = repository.git.blob(&sha).await?;
     ok(&json!({
         "sha": sha,
         "node_id": node_id("B", &sha),
@@ -91,7 +98,7 @@ pub(super) async fn read_tree(
     if found.is_none()
         && let Some(commit) = repository.git.commit(&name).await?
     {
-        found = repository.git.object(&commit, "tree").await?;
+        found = Some(repository.git.tree_of(&commit).await?);
     }
     let sha = found.ok_or_else(ApiError::not_found)?;
     // GitHub takes any value of `recursive` for yes, "false" too.
@@ -116,35 +123,46 @@ pub(super) async fn create_tree(
         }
         None => None,
     };
+    if wanted.len() > MOST_ENTRIES {
+        return Err(ApiError::unprocessable("tree has too many entries"));
+    }
     let mut added = Vec::new();
-    let mut removed = Vec::new();
+    let mut removed = String::new();
+    let mut written = write_contents(&repository, wanted).await?;
     for entry in wanted {
-        match change(&repository, entry).await? {
-            Change::Set { mode, sha, path } => added.push(format!("{mode},{sha},{path}")),
-            Change::Remove { path } => removed.push(path),
+        let path = text(entry, "path").unwrap_or_default();
+        match change(&repository, entry, &mut written).await? {
+            Some((mode, sha)) => added.push(format!("{mode},{sha},{path}")),
+            None => removed.push_str(&format!("0 {} 0\t{path}\0", "0".repeat(40))),
         }
     }
-    let sha = write_tree(&repository, base.as_deref(), &added, &removed).await?;
+    let sha = write_tree(&repository, base.as_deref(), &added, removed).await?;
     let body = json(&repository, state.base(), &sha, false).await?;
     Ok(answer(StatusCode::CREATED, &body))
 }
 
-enum Change {
-    Set {
-        mode: &'static str,
-        sha: String,
-        path: String,
-    },
-    Remove {
-        path: String,
-    },
+fn text<'a>(entry: &'a Value, field: &str) -> Option<&'a str> {
+    entry.get(field).and_then(Value::as_str)
 }
 
-async fn change(repository: &Repository, entry: &Value) -> Result<Change, ApiError> {
-    let text = |field: &str| entry.get(field).and_then(Value::as_str);
-    let path = text("path").unwrap_or_default().to_owned();
-    check_path(&path)?;
-    let mode = match text("mode") {
+/// Writes what entries give as `content`; the ids come in the order of those entries.
+async fn write_contents(
+    repository: &Repository,
+    wanted: &[Value],
+) -> Result<std::vec::IntoIter<String>, ApiError> {
+    let contents = wanted.iter().filter_map(|entry| text(entry, "content"));
+    let contents: Vec<&[u8]> = contents.map(str::as_bytes).collect();
+    Ok(repository.git.write_blobs(&contents).await?.into_iter())
+}
+
+/// The mode and the object of an entry; `None` for one that goes. `written` has the ids of the contents that are left.
+async fn change(
+    repository: &Repository,
+    entry: &Value,
+    written: &mut impl Iterator<Item = String>,
+) -> Result<Option<(&'static str, String)>, ApiError> {
+    check_path(text(entry, "path").unwrap_or_default())?;
+    let mode = match text(entry, "mode") {
         Some("100644") => "100644",
         Some("100755") => "100755",
         Some("120000") => "120000",
@@ -156,35 +174,29 @@ async fn change(repository: &Repository, entry: &Value) -> Result<Change, ApiErr
         }
         _ => return Err(ApiError::unprocessable("Must supply a valid tree.mode")),
     };
-    let sha = match (entry.get("sha"), text("content")) {
-        (Some(Value::Null), None) => return Ok(Change::Remove { path }),
-        (Some(Value::String(sha)), None) if mode == "160000" && super::git::is_object_id(sha) => {
-            sha.clone()
+    match (entry.get("sha"), text(entry, "content")) {
+        (Some(Value::Null), None) => Ok(None),
+        (Some(Value::String(sha)), None) if mode == "160000" && is_object_id(sha) => {
+            Ok(Some((mode, sha.clone())))
         }
         (Some(Value::String(sha)), None) => {
             let found = repository.git.object(sha, "blob").await?;
-            found.ok_or_else(|| {
+            let sha = found.ok_or_else(|| {
                 ApiError::unprocessable(format!("tree.sha {sha} is not a valid blob"))
-            })?
+            })?;
+            Ok(Some((mode, sha)))
         }
-        (None, Some(content)) => {
-            repository
-                .git
-                .write_blob(content.as_bytes().to_vec())
-                .await?
+        (None, Some(_)) => {
+            let sha = written.next().ok_or_else(ApiError::not_found)?;
+            Ok(Some((mode, sha)))
         }
-        (Some(_), Some(_)) => {
-            return Err(ApiError::unprocessable(
-                "Must supply either tree.sha or tree.content, not both",
-            ));
-        }
-        _ => {
-            return Err(ApiError::unprocessable(
-                "Must supply either tree.sha or tree.content",
-            ));
-        }
-    };
-    Ok(Change::Set { mode, sha, path })
+        (Some(_), Some(_)) => Err(ApiError::unprocessable(
+            "Must supply either tree.sha or tree.content, not both",
+        )),
+        _ => Err(ApiError::unprocessable(
+            "Must supply either tree.sha or tree.content",
+        )),
+    }
 }
 
 fn check_path(path: &str) -> Result<(), ApiError> {
@@ -194,7 +206,7 @@ fn check_path(path: &str) -> Result<(), ApiError> {
         ));
     }
     let bad = |part: &str| matches!(part, "" | "." | "..") || part.eq_ignore_ascii_case(".git");
-    if path.contains('\0') || path.split('/').any(bad) {
+    if path.len() > LONGEST_PATH || path.contains('\0') || path.split('/').any(bad) {
         return Err(malformed());
     }
     Ok(())
@@ -209,22 +221,18 @@ async fn write_tree(
     repository: &Repository,
     base: Option<&str>,
     added: &[String],
-    removed: &[String],
+    removed: String,
 ) -> Result<String, ApiError> {
     let git = &repository.git;
     let scratch = scratch_in(git.dir())?;
     let index = scratch.path().join("index");
     let command = |args: &[&str]| git.command(args).env("GIT_INDEX_FILE", &index);
 
-    let base = base.unwrap_or("--empty");
-    git.start(command(&["read-tree", base])).await?;
+    git.start(command(&["read-tree", base.unwrap_or("--empty")]))
+        .await?;
     if !removed.is_empty() {
-        let lines: String = removed
-            .iter()
-            .map(|path| format!("0 {} 0\t{path}\0", "0".repeat(40)))
-            .collect();
-        git.start(command(&["update-index", "-z", "--index-info"]).stdin(lines))
-            .await?;
+        let update = command(&["update-index", "-z", "--index-info"]).stdin(removed);
+        git.start(update).await?;
     }
     for batch in added.chunks(BATCH) {
         let mut args = vec!["update-index", "--add", "--replace"];
@@ -242,16 +250,9 @@ async fn write_tree(
             })?;
     }
     let tree = git.start(command(&["write-tree"])).await?;
-    Ok(tree.stdout_text().trim().to_owned())
-}
-
-/// In the repository's folder, so that it is on the same disk and goes with it.
-fn scratch_in(git_dir: &std::path::Path) -> std::io::Result<tempfile::TempDir> {
-    tempfile::Builder::new()
-        .prefix("pipeline-index-")
-        // The names of a private repository's files are private, too.
-        .permissions(std::fs::Permissions::from_mode(0o700))
-        .tempdir_in(git_dir)
+    let tree = tree.stdout_text().trim().to_owned();
+    git.wrote_tree(&tree);
+    Ok(tree)
 }
 
 async fn json(
@@ -295,12 +296,9 @@ pub(super) async fn list(
     flags: &[&str],
     tree: &str,
 ) -> Result<Vec<Entry>, ApiError> {
-    let command = repository
-        .git
-        .command(["ls-tree", "-z", "-l"])
-        .args(flags)
-        .arg(tree);
-    let text = repository.git.start(command).await?.stdout_text();
+    let args = ["ls-tree", "-z", "-l"].iter().chain(flags).chain([&tree]);
+    let bytes = repository.git.about(NEVER, args).await?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     Ok(text.split_terminator('\0').filter_map(entry).collect())
 }
 
@@ -330,17 +328,4 @@ pub(super) fn base64_lines(bytes: &[u8]) -> String {
         out.push('\n');
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_is_for_its_user_only() {
-        let git_dir = tempfile::tempdir().unwrap();
-        let scratch = scratch_in(git_dir.path()).unwrap();
-        let mode = scratch.path().metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-    }
 }

@@ -93,7 +93,7 @@ async fn everything(
         let repo = options.repository.clone();
         return Err(RehearseError::NothingEnabled { repo });
     }
-    let engine = image_factory::build::preflight(cancel).await?;
+    let engine = image_factory::build::preflight(None, cancel).await?;
     acceptance_stage::preflight(options, root, cancel).await?;
     let app = environments::find_app(options, root, cancel).await?;
     let servers =

@@ -3,12 +3,14 @@
 //! A measurement is the median of several runs, ours and the baseline taking turns, so that a
 //! busy moment of the machine meets both. The exit code does not depend on the targets.
 
+mod factory;
 mod measure;
+mod python;
 mod row;
 mod sample;
 mod skeleton;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
@@ -20,18 +22,39 @@ use crate::workspace;
 use row::Row;
 
 /// Every group there is.
-const GROUPS: [&str; 1] = ["skeleton"];
+const GROUPS: [&str; 2] = ["skeleton", "factory"];
+
+/// What to measure, and where the numbers go.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// Groups to run; all of them by default
+    #[arg(value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Also writes the rows to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also writes the group `factory` to docs/benchmarks
+    #[arg(long)]
+    write_docs: bool,
+    /// Do not install anything; end with 2 when something is missing
+    #[arg(long)]
+    no_install: bool,
+}
 
 /// `cargo xtask bench`.
 ///
 /// # Errors
 /// For an unknown group, and when something cannot be built or measured.
 pub(crate) async fn command(
-    groups: &[String],
-    json: Option<&Path>,
-    no_install: bool,
+    args: &BenchArgs,
     cancel: &CancellationToken,
 ) -> Result<ExitCode, Error> {
+    let BenchArgs {
+        groups,
+        json,
+        write_docs,
+        no_install,
+    } = args;
     if let Some(name) = groups.iter().find(|name| !GROUPS.contains(&name.as_str())) {
         return Err(Error::UnknownGroup {
             name: name.clone(),
@@ -43,7 +66,11 @@ pub(crate) async fn command(
     let root = workspace::root()?;
     let mut rows: Vec<Row> = Vec::new();
     if wanted("skeleton") {
-        rows.extend(skeleton::rows(&root, &tools, no_install, cancel).await?);
+        rows.extend(skeleton::rows(&root, &tools, *no_install, cancel).await?);
+    }
+    if wanted("factory") {
+        let measured = factory::rows(&root, &tools, *no_install, *write_docs, cancel);
+        rows.extend(measured.await?);
     }
     say::data(row::table(&rows));
     if let Some(file) = json {

@@ -65,8 +65,12 @@ impl Row {
     }
 }
 
-/// The rows for a person.
-pub(crate) fn table(rows: &[Row]) -> String {
+const HEAD: [&str; 7] = [
+    "group", "name", "ratio", "ours", "baseline", "target", "met",
+];
+
+/// The head and the rows as text.
+fn cells(rows: &[Row]) -> Vec<[String; 7]> {
     let cells = rows.iter().map(|row| {
         let number = |value: Option<f64>, unit: &str| {
             value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}{unit}"))
@@ -75,18 +79,33 @@ pub(crate) fn table(rows: &[Row]) -> String {
         [
             row.group.to_owned(),
             row.name.clone(),
+            number(row.ratio, ""),
             number(Some(row.ours), &unit),
             number(row.baseline, &unit),
-            number(row.ratio, ""),
             row.target.clone(),
             if row.met { "yes" } else { "no" }.to_owned(),
         ]
     });
-    let head = [
-        "group", "name", "ours", "baseline", "ratio", "target", "met",
-    ]
-    .map(str::to_owned);
-    let lines: Vec<[String; 7]> = std::iter::once(head).chain(cells).collect();
+    let head = HEAD.map(str::to_owned);
+    std::iter::once(head).chain(cells).collect()
+}
+
+/// The rows of one group as a table in Markdown.
+pub(crate) fn markdown(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for (index, line) in cells(rows).iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "| {} |", line[1..].join(" | "));
+        if index == 0 {
+            let _ = writeln!(text, "| --- | ---: | ---: | ---: | --- | --- |");
+        }
+    }
+    text
+}
+
+/// The rows for a person.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let lines = cells(rows);
     let width = |column: usize| {
         let lengths = lines.iter().map(|line| line[column].chars().count());
         lengths.max().unwrap_or(0)
@@ -127,11 +146,11 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(table(&rows), @r"
-        group  name            ours  baseline   ratio  target            met
-        g      start        4.00 ms   1.00 ms    4.00  ≤ 10 ms           yes
-        g      size        21.50 MB         –       –  ≤ 20 MB           no
-        g      copy          0.60 s    0.20 s    3.00  ≤ 2.5 × baseline  no
-        g      other tool    0.50 s   50.00 s  100.00  ≥ 50 × faster     yes
+        group  name         ratio      ours  baseline  target            met
+        g      start         4.00   4.00 ms   1.00 ms  ≤ 10 ms           yes
+        g      size             –  21.50 MB         –  ≤ 20 MB           no
+        g      copy          3.00    0.60 s    0.20 s  ≤ 2.5 × baseline  no
+        g      other tool  100.00    0.50 s   50.00 s  ≥ 50 × faster     yes
         ");
     }
 

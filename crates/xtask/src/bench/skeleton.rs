@@ -4,6 +4,7 @@ use process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::measure::{median, seconds};
+use super::python::bench_python;
 use super::row::{Row, Target};
 use super::sample;
 use crate::error::Error;
@@ -19,8 +20,6 @@ const SHARE: usize = 20;
 const PIN_RUNS: usize = 5;
 const START_RUNS: usize = 20;
 const REHEARSALS: usize = 3;
-/// The baseline's version is part of the measurement.
-const PYYAML: &str = "pyyaml==6.0.2";
 
 /// The group's measurements.
 ///
@@ -205,30 +204,4 @@ async fn again(
         None,
         Target::AtMost(1.0),
     ))
-}
-
-/// The interpreter with PyYAML, made at the first bench.
-async fn bench_python(
-    tools: &Tools,
-    no_install: bool,
-    cancel: &CancellationToken,
-) -> Result<std::path::PathBuf, Error> {
-    let folder = tools.bench();
-    if !setup::is_complete(&folder) {
-        let missing = Error::Missing {
-            missing: vec![format!("PyYAML: python3 -m venv and pip install {PYYAML}")],
-        };
-        if no_install {
-            return Err(missing);
-        }
-        let Some(python) = setup::find_python(cancel).await? else {
-            return Err(missing);
-        };
-        say::line(format_args!(
-            "bench: installing {PYYAML} into {}",
-            folder.display()
-        ));
-        setup::make_environment(&python, &folder, &[PYYAML], cancel).await?;
-    }
-    Ok(folder.join("bin/python"))
 }

@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::factory::PlaceArgs;
+use super::{JsonArg, RepoArgs};
+
+/// `pipeline doctor`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline doctor registry\n  pipeline doctor registry --processors llm/litellm --json access.json"
+)]
+pub(in crate::cli) struct DoctorArgs {
+    /// What to check
+    #[command(subcommand)]
+    pub(in crate::cli) command: DoctorCommand,
+}
+
+/// What `pipeline doctor` can check.
+#[derive(Clone, Debug, Subcommand)]
+pub(in crate::cli) enum DoctorCommand {
+    /// May we pull from and push to each repository? Nothing is stored
+    #[command(
+        after_help = "Examples:\n  pipeline doctor registry\n  pipeline doctor registry --registry 127.0.0.1:5000 --json access.json\n\nIt ends with 18 when access to a repository is refused, and says what to change for each."
+    )]
+    Registry(Box<RegistryArgs>),
+}
+
+/// `pipeline doctor registry`.
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct RegistryArgs {
+    #[command(flatten)]
+    pub(in crate::cli) repo: RepoArgs,
+    #[command(flatten)]
+    pub(in crate::cli) place: PlaceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) json: JsonArg,
+}
+
+/// `pipeline digests`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline digests\n  pipeline digests --branches dev,main --last 10 --json digests.json\n  pipeline digests --keep-list keep.txt       # for a clean-up job\n\nIt needs the history of the branches: `fetch-depth: 0` of actions/checkout. It ends with 17 when\na digest is missing, after listing all."
+)]
+pub(in crate::cli) struct DigestsArgs {
+    /// The repository, a git clone
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PIPELINE_REPO")]
+    pub(in crate::cli) repo: PathBuf,
+    /// The branches to read [default: those of the environments]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(in crate::cli) branches: Vec<String>,
+    /// Also keep this many earlier pins of each processor on each branch, for rollbacks
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(in crate::cli) last: usize,
+    /// Write `<repository>@<digest>` for each, one a line, to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) keep_list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) json: JsonArg,
+}

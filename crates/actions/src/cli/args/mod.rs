@@ -1,0 +1,235 @@
+mod digests;
+mod factory;
+mod pin;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use registry_model::Environment;
+
+pub(super) use digests::{DigestsArgs, DoctorArgs, DoctorCommand, RegistryArgs};
+pub(super) use factory::{BuildArgs, FactoryArgs, PlaceArgs, PlanArgs, SettingArgs};
+pub(super) use pin::{PinArgs, PinCommand, RequestArgs};
+
+use crate::exit::Exit;
+
+/// A value, or none for an empty text: an action hands an input on that nobody set. The name keeps
+/// clap from taking it for a flag whose value may be left out.
+pub(super) type Filled<T> = Option<T>;
+
+fn epilogue() -> String {
+    let mut text = "Examples:\n  pipeline rehearse\n  pipeline build --json build.json\n  \
+                    pipeline pin --from build.json\n\nExit codes:\n"
+        .to_owned();
+    for (exit, meaning) in Exit::ALL {
+        text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
+    }
+    text
+}
+
+/// Build processor images once, name them by digest, prove them, and promote exactly those bits.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, after_help = epilogue(), disable_help_subcommand = true)]
+pub(super) struct Cli {
+    /// One line for everything that happens, instead of one a stage
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The stages, and what goes with them.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Say what must be built, and why
+    Plan(Box<PlanArgs>),
+    /// Build and push what must be built; report every digest
+    Build(Box<BuildArgs>),
+    /// Write digests into the registry files, and open the pull request
+    Pin(Box<PinArgs>),
+    /// Check what the stages need before they need it
+    Doctor(DoctorArgs),
+    /// List every digest that the branches count on, for clean-ups
+    Digests(DigestsArgs),
+    /// Prove the pinned images on a compose stack
+    Accept(AcceptArgs),
+    /// Deploy the pinned digests to a Modal environment, and smoke-test them
+    Deploy(DeployArgs),
+    /// Carry the pins of one environment to the next
+    Promote(PromoteArgs),
+    /// Run every stage on this machine, with no account anywhere
+    Rehearse(RehearseArgs),
+    /// Start one of the embedded services alone
+    Serve(ServeArgs),
+}
+
+/// Which repository, and which of its processors.
+#[derive(Args, Clone, Debug)]
+pub(super) struct RepoArgs {
+    /// The repository
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PIPELINE_REPO")]
+    pub(super) repo: PathBuf,
+    /// Only these processors: refs, packages or image names, separated by commas
+    #[arg(
+        long,
+        visible_alias = "only",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        env = "PIPELINE_PROCESSORS"
+    )]
+    pub(super) processors: Vec<String>,
+}
+
+/// Where a report goes.
+#[derive(Args, Clone, Debug)]
+pub(super) struct JsonArg {
+    /// Write the report as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+}
+
+/// Which repository on which GitHub.
+#[derive(Args, Clone, Debug)]
+pub(super) struct GithubArgs {
+    /// The repository on GitHub, `owner/name`
+    #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
+    pub(super) github: Option<String>,
+    /// The API, for GitHub Enterprise Server or `pipeline serve github`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "GITHUB_API_URL",
+        default_value = "https://api.github.com"
+    )]
+    pub(super) github_api: String,
+}
+
+/// `pipeline accept`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline accept\n  pipeline accept --processors text_summarize --json acceptance.json"
+)]
+pub(super) struct AcceptArgs {
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline deploy`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline deploy --env dev\n  pipeline deploy --env staging --create-environment --json deploy.json\n\nThe Modal token comes from MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, secrets from the environment by\ntheir names (for environment dev, NAME_DEV wins over NAME)."
+)]
+pub(super) struct DeployArgs {
+    #[command(flatten)]
+    pub(super) repo: RepoArgs,
+    /// The Modal environment
+    #[arg(long, value_name = "NAME", env = "MODAL_ENVIRONMENT")]
+    pub(super) env: Environment,
+    /// Make the environment when it is missing
+    #[arg(long)]
+    pub(super) create_environment: bool,
+    /// Only say what would be deployed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline promote`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline promote --from dev --to staging --dry-run\n  pipeline promote --from staging --to main\n\nThe token comes from GITHUB_TOKEN."
+)]
+pub(super) struct PromoteArgs {
+    /// The repository, a git clone that has both branches of `origin`
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PIPELINE_REPO")]
+    pub(super) repo: PathBuf,
+    /// The environment to take the pins from
+    #[arg(long, value_name = "NAME", env = "PIPELINE_FROM")]
+    pub(super) from: Environment,
+    /// The environment to take them to
+    #[arg(long, value_name = "NAME", env = "PIPELINE_TO")]
+    pub(super) to: Environment,
+    #[command(flatten)]
+    pub(super) github: GithubArgs,
+    /// Only say what would move
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline rehearse`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline rehearse\n  pipeline rehearse --repo ../my-processors --json report.json\n  pipeline rehearse --keep          # leave the scratch copy to look at"
+)]
+pub(super) struct RehearseArgs {
+    /// The repository; it is copied and never touched [default: the example of this project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) repo: Option<PathBuf>,
+    /// Leave the scratch copy, the registry's and GitHub's data where they are, and say where
+    #[arg(long)]
+    pub(super) keep: bool,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+}
+
+/// `pipeline serve`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  pipeline serve registry --port 5000\n  pipeline serve github --port 8080 --repository acme/models --from .\n  pipeline serve modal --port 9000 --environments dev,staging,main\n\nCtrl-C ends it and removes what it kept."
+)]
+pub(super) struct ServeArgs {
+    /// Which one
+    #[command(subcommand)]
+    pub(super) service: Service,
+}
+
+/// The embedded services.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Service {
+    /// An OCI registry that the Docker engine pushes to and pulls from
+    #[command(
+        after_help = "Examples:\n  pipeline serve registry --port 5000\n  pipeline build --registry 127.0.0.1:5000    # in another terminal"
+    )]
+    Registry {
+        /// The port on 127.0.0.1 [default: a free one]
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        port: u16,
+    },
+    /// A GitHub API over bare git repositories
+    #[command(
+        after_help = "Examples:\n  pipeline serve github --repository acme/models --from .\n\nIt takes any token, and prints what to set for the other commands."
+    )]
+    Github {
+        /// The port on 127.0.0.1 [default: a free one]
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        port: u16,
+        /// The repository to offer
+        #[arg(
+            long,
+            value_name = "OWNER/NAME",
+            default_value = "rehearsal/processors"
+        )]
+        repository: String,
+        /// Its content: a git repository on this machine
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        from: PathBuf,
+    },
+    /// A Modal control plane for the `modal` command and SDK
+    #[command(
+        after_help = "Examples:\n  pipeline serve modal --environments dev,main\n\nIt takes any token, and prints what to set for `modal` and the other commands."
+    )]
+    Modal {
+        /// The port on 127.0.0.1 [default: a free one]
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        port: u16,
+        /// Environments that exist from the start
+        #[arg(long, value_delimiter = ',', default_value = "dev,staging,main")]
+        environments: Vec<Environment>,
+    },
+}

@@ -1,0 +1,116 @@
+use std::collections::BTreeMap;
+
+use github::{AutoMerge, CommitStatus, GithubError, Person, StatusState};
+
+use super::forge::Forge;
+use super::options::Dispatch;
+use super::propose::Run;
+use super::report::PinAction;
+use super::rivals::Rival;
+use crate::FactoryError;
+
+/// Who commits with the token of a job.
+const JOB_TOKEN: &str = "github-actions[bot]";
+
+/// Does what a new or rebuilt pull request needs besides: labels, reviewers, auto-merge, checks. The
+/// pins are proposed by then, so what fails here is told and is no error.
+pub(super) async fn finish<F: Forge>(
+    run: &mut Run<'_, F>,
+    ours: &Rival,
+    author: &Person,
+) -> Result<(), FactoryError> {
+    let (forge, options) = (run.forge, run.options);
+    let number = ours.number();
+    run.finish_labels(ours).await?;
+    let asks = !options.reviewers.is_empty() || !options.team_reviewers.is_empty();
+    // Asking again would bother those who reviewed already.
+    if asks && run.report.action == PinAction::Created {
+        let asked = forge.request_reviewers(number, &options.reviewers, &options.team_reviewers);
+        if let Err(error) = asked.await {
+            run.note_failure("no review is requested", error)?;
+        }
+    }
+    if let Some(method) = options.auto_merge {
+        match forge.auto_merge(number, &ours.pull.node_id, method).await {
+            Ok(AutoMerge::Enabled) => {}
+            Ok(AutoMerge::NothingToWaitFor) => run.notice(format!(
+                "auto-merge is not on: no rule of `{}` asks for a check or a review, so there is \
+                 nothing to wait for; merge it by hand, or protect the branch",
+                options.base
+            )),
+            Err(error) => run.note_failure("auto-merge is not on", error)?,
+        }
+    }
+    match &options.dispatch {
+        Some(dispatch) => start(run, ours, dispatch).await,
+        None => {
+            if author.name == JOB_TOKEN {
+                run.notice(
+                    "the pull request was made with the token of a job (GITHUB_TOKEN): workflows \
+                     on it wait for the approval of somebody with write access, or do not start \
+                     at all (GitHub Enterprise Server); use the token of a GitHub App, or \
+                     `dispatch` to start acceptance on the branch"
+                        .to_owned(),
+                );
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Starts the workflow on the branch, with a status that says so until the workflow ends it.
+async fn start<F: Forge>(
+    run: &mut Run<'_, F>,
+    ours: &Rival,
+    dispatch: &Dispatch,
+) -> Result<(), FactoryError> {
+    let (forge, options) = (run.forge, run.options);
+    let status = |state, description: &str| CommitStatus {
+        context: dispatch.context.clone(),
+        state,
+        description: Some(description.to_owned()),
+        target_url: options.run_url.clone(),
+    };
+    let pending = status(StatusState::Pending, "started for the new pins");
+    // First: a quick workflow must not be followed by a status that says it has not ended.
+    if let Err(error) = forge.set_status(ours.head_sha(), &pending).await {
+        run.note_failure("the checks are not started", error)?;
+        return Ok(());
+    }
+    let inputs = BTreeMap::new();
+    let started = forge.dispatch(&dispatch.workflow, ours.head(), &inputs);
+    if let Err(error) = started.await {
+        let failed = status(StatusState::Error, "the workflow could not be started");
+        let told: Result<(), GithubError> = forge.set_status(ours.head_sha(), &failed).await;
+        run.note_failure("the checks are not started", error)?;
+        if let Err(error) = told {
+            run.note_failure("the status of the commit stays pending", error)?;
+        }
+        return Ok(());
+    }
+    run.notice(format!(
+        "workflow `{}` is started on `{}`: it ends the commit status `{}`",
+        dispatch.workflow,
+        ours.head(),
+        dispatch.context
+    ));
+    Ok(())
+}
+
+impl<F: Forge> Run<'_, F> {
+    /// Adds the labels that are missing.
+    pub(super) async fn finish_labels(&mut self, ours: &Rival) -> Result<(), FactoryError> {
+        let there = &ours.pull.labels;
+        let wanted = self.options.labels.iter();
+        let missing: Vec<String> = wanted
+            .filter(|label| !there.iter().any(|one| one.eq_ignore_ascii_case(label)))
+            .cloned()
+            .collect();
+        if !missing.is_empty()
+            && let Err(error) = self.forge.add_labels(ours.number(), &missing).await
+        {
+            self.note_failure("labels are missing", error)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+use std::path::Path;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use github::{CommitSha, FileChange};
+use registry_model::{Edit, PinnedImage};
+
+use super::changes::{PinChange, PinChanges, chain};
+use super::forge::Forge;
+use crate::FactoryError;
+
+/// Files that are read at once.
+const READS: usize = 8;
+
+/// What the pins change in the files of the base branch as they are now.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    /// The files that differ then, whole.
+    pub(super) files: Vec<FileChange>,
+    /// The changes that the base branch does not have yet.
+    pub(super) changes: Vec<PinChange>,
+    /// Those among them whose pin is another by now than it was in the files that were built.
+    pub(super) moved: Vec<PinChange>,
+}
+
+/// The registry files of the base branch.
+pub(super) struct BaseFiles {
+    base: String,
+    texts: Vec<(String, Vec<u8>)>,
+}
+
+impl BaseFiles {
+    /// Reads the files that `changes` are about.
+    pub(super) async fn read<F: Forge>(
+        forge: &F,
+        changes: &PinChanges,
+        base: &str,
+        at: &CommitSha,
+    ) -> Result<Self, FactoryError> {
+        let read = |file: &Path| {
+            let path = file.to_string_lossy().into_owned();
+            async move {
+                let bytes = forge.read_file(at.as_str(), &path).await?;
+                Ok::<_, FactoryError>((path, bytes))
+            }
+        };
+        let read: Vec<(String, Option<Vec<u8>>)> =
+            stream::iter(changes.files().into_iter().map(read))
+                .buffered(READS)
+                .try_collect()
+                .await?;
+        let total = read.len();
+        let mut texts = Vec::with_capacity(total);
+        let mut failures = Vec::new();
+        for (path, bytes) in read {
+            match bytes {
+                Some(bytes) => texts.push((path, bytes)),
+                None => failures.push((path.into(), format!("it is not on `{base}`"))),
+            }
+        }
+        if !failures.is_empty() {
+            return Err(FactoryError::PartlyPinned { failures, total });
+        }
+        Ok(Self {
+            base: base.to_owned(),
+            texts,
+        })
+    }
+
+    /// Sets the pins.
+    pub(super) fn edit(&self, changes: &[PinChange]) -> Result<Edits, FactoryError> {
+        let mut edits = Edits::default();
+        let mut failures = Vec::new();
+        for (path, bytes) in &self.texts {
+            let mut text = bytes.clone();
+            for change in changes.iter().filter(|one| one.file == Path::new(path)) {
+                match registry_model::edit(&text, &change.place(), &change.new) {
+                    Ok(Edit::Unchanged) => {}
+                    Ok(Edit::Changed(new)) => {
+                        if !is_pinned(&text, change, change.old.as_ref()) {
+                            edits.moved.push(change.clone());
+                        }
+                        edits.changes.push(change.clone());
+                        text = new;
+                    }
+                    Err(error) => {
+                        let problem = format!("on `{}`: {}", self.base, chain(&error));
+                        failures.push((path.into(), problem));
+                        break;
+                    }
+                }
+            }
+            if text != *bytes {
+                edits.files.push(FileChange {
+                    path: path.clone(),
+                    bytes: text,
+                    executable: false,
+                });
+            }
+        }
+        if failures.is_empty() {
+            Ok(edits)
+        } else {
+            let total = self.texts.len();
+            Err(FactoryError::PartlyPinned { failures, total })
+        }
+    }
+}
+
+fn is_pinned(text: &[u8], change: &PinChange, image: Option<&PinnedImage>) -> bool {
+    image.is_some_and(|image| {
+        matches!(
+            registry_model::edit(text, &change.place(), image),
+            Ok(Edit::Unchanged)
+        )
+    })
+}

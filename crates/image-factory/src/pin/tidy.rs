@@ -1,0 +1,214 @@
+use std::collections::BTreeSet;
+
+use github::{CommitSha, GithubError, PullRequestState};
+
+use super::forge::Forge;
+use super::marker::{BASE, Marker, SOURCE};
+use super::options::{BRANCH_PREFIX, ProposeOptions};
+use super::propose::{Run, Scene, Step};
+use super::rivals::{CLOSED, LEFT_ALONE, Rival, closed_by_us, pins};
+use super::strangers::Maker;
+use crate::FactoryError;
+
+/// Branches without a request that are looked at in one run.
+const LEFTOVERS: usize = 20;
+/// A list of files that is as long as this may be cut.
+const FILES: usize = 300;
+
+impl<F: Forge> Run<'_, F> {
+    /// Closes a request, unless a person has commits on it, and deletes its branch.
+    ///
+    /// Says why in a comment first, so that nobody is left to guess if the run is killed in between.
+    /// A run with a newer source may have taken the request over in this very moment: then it is
+    /// opened again, and all must be judged anew.
+    pub(super) async fn retire(
+        &mut self,
+        scene: &mut Scene<'_, F>,
+        rival: &Rival,
+        maker: &Maker,
+        words: &str,
+    ) -> Result<Step, FactoryError> {
+        let (forge, number) = (self.forge, rival.number());
+        if !self.options.takeover {
+            let (base, head) = (&scene.base_head, rival.head_sha());
+            if let Some(by) = maker.stranger(forge, base, head).await? {
+                say_left_alone(forge, rival).await?;
+                self.notice(format!(
+                    "pull request #{number} has commits of {by} and is left alone (`--takeover` \
+                     closes it)"
+                ));
+                return Ok(Step::Done);
+            }
+        }
+        let comment = format!("{CLOSED}\n{words}");
+        forge.comment_once(number, CLOSED, &comment).await?;
+        let now = forge.close(number).await?;
+        if now.state == PullRequestState::Merged {
+            return Ok(Step::Again);
+        }
+        if let Some(marker) = Marker::find(&now.body)
+            && marker.source != rival.marker.source
+            && scene.ages.of(&marker.source).await? > scene.age
+        {
+            forge.reopen(number).await?;
+            return Ok(Step::Again);
+        }
+        if !self.report.closed.contains(&number) {
+            self.report.closed.push(number);
+        }
+        tracing::info!(target: "pipeline::progress", stage = "pin", item = %rival.head(), "closed pull request #{number}");
+        if let Err(error) = forge.delete_branch_at(rival.head(), rival.head_sha()).await {
+            self.note_failure(&format!("branch `{}` stays", rival.head()), error)?;
+        }
+        Ok(Step::Done)
+    }
+
+    /// Tells of something that failed beside the pins themselves.
+    pub(super) fn note_failure(
+        &mut self,
+        what: &str,
+        error: GithubError,
+    ) -> Result<(), FactoryError> {
+        if error.is_cancelled() {
+            return Err(error.into());
+        }
+        let hint = error.hint().map(|hint| format!(" ({hint})"));
+        self.notice(format!("{what}: {error}{}", hint.unwrap_or_default()));
+        Ok(())
+    }
+}
+
+/// Says, once, why a request is neither updated nor closed.
+pub(super) async fn say_left_alone<F: Forge>(forge: &F, rival: &Rival) -> Result<(), FactoryError> {
+    let comment = format!(
+        "{LEFT_ALONE}\nThis branch has commits that are not the bot's, so the bot neither writes to \
+         it nor closes it, and proposes no other pins. Merge it or close it, or let the bot take it \
+         over (`--takeover`)."
+    );
+    forge
+        .comment_once(rival.number(), LEFT_ALONE, &comment)
+        .await?;
+    Ok(())
+}
+
+/// Whether a request has nothing to give any more: its files are those of the base branch, or our
+/// source is as new and we know that the pins in all of them are right as they are.
+pub(super) async fn is_empty<F: Forge>(
+    run: &Run<'_, F>,
+    scene: &mut Scene<'_, F>,
+    rival: &Rival,
+) -> Result<bool, FactoryError> {
+    let (base, head) = (scene.base_head.as_str(), rival.head_sha().as_str());
+    let ahead = run.forge.ahead(base, head).await?;
+    if ahead.files.len() >= FILES {
+        return Ok(false);
+    }
+    let settled: BTreeSet<String> = run
+        .changes
+        .unchanged
+        .iter()
+        .map(|file| file.as_path())
+        .chain(run.changes.files())
+        .map(|file| file.to_string_lossy().into_owned())
+        .collect();
+    let theirs = scene.ages.of(&rival.marker.source).await?;
+    if theirs <= scene.age && ahead.files.iter().all(|file| settled.contains(file)) {
+        return Ok(true);
+    }
+    for file in &ahead.files {
+        if run.forge.read_file(base, file).await? != run.forge.read_file(head, file).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Deletes what runs left behind that were killed between the branch and the pull request, or
+/// between closing the request and deleting the branch: branches of the bot for this base, with
+/// nothing but its own commit for a source that is not newer, and without a request that a person
+/// could want to open again.
+pub(super) async fn branches<F: Forge>(
+    run: &mut Run<'_, F>,
+    scene: &mut Scene<'_, F>,
+) -> Result<(), FactoryError> {
+    let (forge, options) = (run.forge, run.options);
+    let listed = forge.branches(BRANCH_PREFIX).await?;
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let open = forge.open_from(None, None).await?;
+    let in_use = |branch: &str| open.iter().any(|request| request.head == branch);
+    let mut leftovers = listed;
+    leftovers.retain(|(branch, _)| *branch != options.branch && !in_use(branch));
+    leftovers.truncate(LEFTOVERS);
+    if leftovers.is_empty() {
+        return Ok(());
+    }
+    let closed = pins(forge, options, false).await?;
+    for (branch, head) in leftovers {
+        if !is_leftover(forge, options, scene, &head).await?
+            || is_wanted(forge, &closed, &branch).await?
+            // Its run may be alive, and a moment further.
+            || !forge.open_from(Some(&branch), None).await?.is_empty()
+        {
+            continue;
+        }
+        match forge.delete_branch_at(&branch, &head).await {
+            Ok(_) => say_closed(forge, options, &closed, &branch).await?,
+            Err(error) => run.note_failure(&format!("branch `{branch}` stays"), error)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a branch holds one commit of the bot's for this base, for a source that is not newer.
+async fn is_leftover<F: Forge>(
+    forge: &F,
+    options: &ProposeOptions,
+    scene: &mut Scene<'_, F>,
+    head: &CommitSha,
+) -> Result<bool, FactoryError> {
+    let ahead = forge.ahead(scene.base_head.as_str(), head.as_str()).await?;
+    let [commit] = ahead.commits.as_slice() else {
+        return Ok(false);
+    };
+    let source = commit.trailer(SOURCE).and_then(|sha| sha.parse().ok());
+    let ours = ahead.ahead_by == 1 && commit.trailer(BASE) == Some(options.base.as_str());
+    match source.filter(|_| ours) {
+        Some(source) => Ok(scene.ages.of(&source).await? <= scene.age),
+        None => Ok(false),
+    }
+}
+
+/// Whether a person merged a request from the branch (then a setting of the repository says what
+/// becomes of it), or closed one, and may want to open it again.
+async fn is_wanted<F: Forge>(
+    forge: &F,
+    closed: &[Rival],
+    branch: &str,
+) -> Result<bool, FactoryError> {
+    for rival in closed {
+        if rival.head() == branch && (rival.is_merged() || !closed_by_us(forge, rival).await?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// GitHub closes requests whose branch goes. If one was opened in the very moment before, it must not
+/// look as if a person had closed it.
+async fn say_closed<F: Forge>(
+    forge: &F,
+    options: &ProposeOptions,
+    before: &[Rival],
+    branch: &str,
+) -> Result<(), FactoryError> {
+    let known = |rival: &Rival| before.iter().any(|one| one.number() == rival.number());
+    for rival in pins(forge, options, false).await? {
+        if rival.head() == branch && !known(&rival) {
+            let comment = format!("{CLOSED}\nSuperseded by another run.");
+            forge.comment_once(rival.number(), CLOSED, &comment).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! From registry files, Dockerfiles and the files they see to the keys.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use super::dockerfile::{Analysis, Visible};
+use super::key::{FieldHash, KeyInputs, input_key};
+use super::model::{BaseImage, ImageSettings, InputKey, Planned};
+use super::tree::{Disk, Files, Picked, Tree, View, Wanted, ignore_file};
+use crate::FactoryError;
+
+/// What is known of an item before the registry is asked for its base images.
+pub(crate) struct Prepared {
+    /// The SHA-256 of the Dockerfile.
+    pub(crate) dockerfile: [u8; 32],
+    pub(crate) analysis: Analysis,
+    view: View,
+    ignore_file: Option<PathBuf>,
+}
+
+/// What a key was made of, besides what the item itself says.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) key: InputKey,
+    /// The SHA-256 of the Dockerfile.
+    pub(crate) dockerfile: [u8; 32],
+    /// Which tree it sees.
+    pub(crate) tree: usize,
+    /// What it sees of it, by path in the context; the empty path is all of it.
+    pub(crate) sees: Vec<String>,
+}
+
+/// Reads and understands the Dockerfiles of the items, each once.
+pub(crate) fn prepare(files: &Files, items: &[Planned]) -> Result<Vec<Prepared>, FactoryError> {
+    let mut contexts: BTreeMap<&Path, &Planned> = BTreeMap::new();
+    for item in items {
+        contexts.entry(&item.context).or_insert(item);
+    }
+    for (context, item) in contexts {
+        if !files.root.join(context).is_dir() {
+            return Err(FactoryError::NoContext {
+                file: item.file.clone(),
+                context: context.to_path_buf(),
+            });
+        }
+    }
+    let prepared: Vec<Prepared> = items
+        .par_iter()
+        .map(|item| prepare_one(files, item))
+        .collect::<Result<_, _>>()?;
+    Ok(prepared)
+}
+
+fn prepare_one(files: &Files, item: &Planned) -> Result<Prepared, FactoryError> {
+    let bytes = files.read(&item.dockerfile).map_err(|error| {
+        match files.root.join(&item.dockerfile).is_file() {
+            true => error,
+            false => FactoryError::NoDockerfile {
+                file: item.file.clone(),
+                dockerfile: item.dockerfile.clone(),
+            },
+        }
+    })?;
+    let ignore_file = ignore_file(&files.root, &item.context, &item.dockerfile);
+    let rules = ignore_file.as_deref().map(|file| files.read(file));
+    Ok(Prepared {
+        dockerfile: Sha256::digest(&bytes).into(),
+        analysis: Analysis::of(&bytes, &item.args, item.target.as_deref()),
+        view: View {
+            context: item.context.clone(),
+            rules: rules.transpose()?.map(Arc::from),
+        },
+        ignore_file,
+    })
+}
+
+impl Prepared {
+    /// What the Dockerfile sees, with what its base images add to it.
+    fn visible(&self, base_images: &[BaseImage]) -> Visible {
+        let Some(named) = &self.analysis.bases else {
+            return Visible::Everything;
+        };
+        let mut visible = self.analysis.visible.clone();
+        for (name, _) in named.iter().filter(|(_, base)| base.begins) {
+            let known = base_images.iter().find(|image| image.name == *name);
+            visible = match known.and_then(|image| image.on_build.as_ref()) {
+                Some(triggers) if triggers.is_empty() => visible,
+                Some(triggers) => visible.with(Analysis::of_triggers(triggers)),
+                None => Visible::Everything,
+            };
+        }
+        visible
+    }
+}
+
+/// The keys of items whose base images are known, and the trees they were made from.
+pub(crate) fn keys(
+    disk: &Disk,
+    items: &[Planned],
+    prepared: &[Prepared],
+    settings: &ImageSettings,
+) -> Result<(Vec<Made>, Vec<Tree>), FactoryError> {
+    let mut visible: Vec<Visible> = items
+        .par_iter()
+        .zip(prepared)
+        .map(|(item, prepared)| prepared.visible(&item.base_images))
+        .collect();
+    let mut numbers: BTreeMap<&View, usize> = BTreeMap::new();
+    let mut views: Vec<(&View, Option<&Path>)> = Vec::new();
+    let mut view_of: Vec<usize> = Vec::new();
+    for prepared in prepared {
+        let number = match numbers.entry(&prepared.view) {
+            Slot::Occupied(slot) => *slot.get(),
+            Slot::Vacant(slot) => {
+                views.push((&prepared.view, prepared.ignore_file.as_deref()));
+                *slot.insert(views.len() - 1)
+            }
+        };
+        view_of.push(number);
+    }
+
+    let trees = trees(disk, &views, &view_of, &visible)?;
+    let find_links: Vec<bool> = visible
+        .par_iter()
+        .zip(&view_of)
+        .map(|(visible, view)| visible.pick(&trees[*view]).is_none())
+        .collect();
+    // Who goes through a link may see anything.
+    let trees = match find_links.contains(&true) {
+        false => trees,
+        true => {
+            for (visible, link) in visible.iter_mut().zip(find_links) {
+                if link {
+                    *visible = Visible::Everything;
+                }
+            }
+            self::trees(disk, &views, &view_of, &visible)?
+        }
+    };
+
+    let made = items
+        .par_iter()
+        .zip(prepared)
+        .zip(&visible)
+        .zip(&view_of)
+        .map(|(((item, prepared), visible), view)| {
+            let picks = visible.pick(&trees[*view]).unwrap_or_default();
+            let mut context = FieldHash::default();
+            for (path, picked) in &picks {
+                picked.hash_into(path.as_bytes(), &mut context);
+            }
+            let key = input_key(&KeyInputs {
+                dockerfile: prepared.dockerfile,
+                context: context.finish(),
+                target: item.target.as_deref(),
+                args: &item.args,
+                platforms: &item.platforms,
+                base_images: &item.base_images,
+                settings,
+            });
+            Made {
+                key,
+                dockerfile: prepared.dockerfile,
+                tree: *view,
+                sees: picks.into_keys().collect(),
+            }
+        })
+        .collect();
+    Ok((made, trees))
+}
+
+/// What each view shows of what its items want to see.
+fn trees(
+    disk: &Disk,
+    views: &[(&View, Option<&Path>)],
+    view_of: &[usize],
+    visible: &[Visible],
+) -> Result<Vec<Tree>, FactoryError> {
+    let mut wanted = vec![Wanted::default(); views.len()];
+    for (visible, view) in visible.iter().zip(view_of) {
+        visible.want(&mut wanted[*view]);
+    }
+    views
+        .par_iter()
+        .zip(&wanted)
+        .map(|((view, ignore_file), wanted)| Tree::show(disk, view, *ignore_file, wanted))
+        .collect()
+}
+
+impl Tree {
+    /// What has this path; the empty path is the tree itself.
+    pub(crate) fn at(&self, path: &str) -> Option<Picked<'_>> {
+        path.split('/').filter(|part| !part.is_empty()).try_fold(
+            Picked::Folder(self),
+            |at, part| match at {
+                Picked::Folder(tree) => tree.get(part.as_ref()),
+                Picked::File(..) => None,
+            },
+        )
+    }
+}

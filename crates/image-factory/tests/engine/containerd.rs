@@ -1,0 +1,279 @@
+//! What only an engine with containerd's image store can do, on one that is started for this.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use image_factory::FactoryError;
+use image_factory::build::{Engine, Outcome, preflight};
+use image_factory::plan::Provenance;
+use oci::ImageKind;
+use process::{Command, Service};
+use registry_model::PinnedImage;
+use tokio_util::sync::CancellationToken;
+
+use crate::common::{Project, Store, docker, shell, with_store};
+
+/// The engine is asked for by this process when it is set.
+const INSIDE: &str = "IMAGE_FACTORY_TEST_CONTAINERD";
+
+/// A Docker engine of its own, without networks.
+struct Second {
+    service: Service,
+    folder: tempfile::TempDir,
+}
+
+impl Second {
+    async fn start() -> Self {
+        let dockerd = dockerd();
+        let folder = tempfile::Builder::new()
+            .prefix("engine-")
+            .tempdir()
+            .unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        let config = r#"{"features": {"containerd-snapshotter": true}}"#;
+        std::fs::write(inside("daemon.json"), config).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let beside = dockerd.parent().unwrap().display();
+        let mut service = Command::new(&dockerd)
+            .env("PATH", format!("{beside}:{path}:/usr/sbin:/sbin"))
+            .arg("--config-file")
+            .arg(inside("daemon.json"))
+            .arg("--data-root")
+            .arg(inside("data"))
+            .arg("--exec-root")
+            .arg(inside("exec"))
+            .arg("--pidfile")
+            .arg(inside("pid"))
+            .arg(format!("--host={}", address(folder.path())))
+            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .start()
+            .unwrap();
+        for _ in 0..300 {
+            if std::os::unix::net::UnixStream::connect(inside("docker.sock")).is_ok() {
+                return Self { service, folder };
+            }
+            assert_eq!(
+                service.ended(),
+                None,
+                "dockerd did not start; it needs root"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("dockerd does not answer");
+    }
+
+    async fn stop(self) {
+        self.service.stop(Duration::from_secs(20)).await;
+        let folder = self.folder.path().to_owned();
+        self.folder.close().unwrap();
+        assert!(!folder.exists());
+    }
+}
+
+fn address(folder: &Path) -> String {
+    format!("unix://{}", folder.join("docker.sock").display())
+}
+
+/// The engine that runs the other tests is of the same program.
+fn dockerd() -> PathBuf {
+    let tools = std::env::var_os("PIPELINE_TOOLS").unwrap_or_default();
+    let own = Path::new(&tools).join("engine/dockerd");
+    [own, "dockerd".into(), "/usr/sbin/dockerd".into()]
+        .into_iter()
+        .find_map(process::which)
+        .expect("this test needs dockerd: `cargo xtask setup`, or apt-get install docker.io")
+}
+
+/// One test, as the engine takes seconds to start. Only a new process can have another
+/// `DOCKER_HOST`: the parts run in one.
+#[tokio::test]
+async fn the_store_of_containerd_can_do_more() {
+    if std::env::var_os(INSIDE).is_some() {
+        return parts().await;
+    }
+    let engine = Second::start().await;
+    let ended = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "containerd::the_store_of_containerd_can_do_more",
+            "--nocapture",
+        ])
+        .env("DOCKER_HOST", address(engine.folder.path()))
+        .env(INSIDE, "1")
+        .run(&CancellationToken::new())
+        .await;
+    engine.stop().await;
+    let output = ended.unwrap();
+    assert!(output.stdout_text().contains("1 passed"), "{output:?}");
+}
+
+async fn parts() {
+    let engine: Engine = preflight(None, &CancellationToken::new()).await.unwrap();
+    assert!(engine.is_docker() && engine.containerd_store, "{engine:?}");
+    with_store(two_checkouts_make_one_digest).await;
+    with_store(files_older_than_the_epoch_are_refused).await;
+    with_store(several_platforms_are_one_index).await;
+    with_store(attestations_go_with_the_image).await;
+    with_store(annotations_are_in_the_manifests).await;
+    with_store(steps_come_from_the_caches_of_others).await;
+}
+
+/// A checkout whose files have this age, in seconds since 1970.
+fn checkout(store: &Store, time: u64) -> Project {
+    let mut project = Project::new(&store.host);
+    project.options.rebuild = true;
+    project.write("code/unique", "in all checkouts the same");
+    project.processor(
+        "one",
+        &shell("COPY files /files\nRUN --network=none echo made > /made\n"),
+        "",
+    );
+    for file in ["code/files/a", "code/files/deep/b"] {
+        project.write(file, file);
+    }
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
+    for entry in [
+        "unique",
+        "bin/busybox",
+        "bin",
+        "files/a",
+        "files/deep/b",
+        "files/deep",
+        "files",
+    ] {
+        let file = std::fs::File::open(project.root().join("code").join(entry)).unwrap();
+        file.set_modified(time).unwrap();
+    }
+    project
+}
+
+async fn image(project: &Project, store: &Store) -> PinnedImage {
+    let plan = project.plan(&store.client).await;
+    let report = project.build(&plan, store).await;
+    report.unwrap().built.remove(0).image
+}
+
+async fn two_checkouts_make_one_digest(store: &Store) {
+    let mut first = checkout(store, 1_500_000_000);
+    let mut second = checkout(store, 1_700_000_000);
+    // As a control: without it, they are two.
+    let digests = (image(&first, store).await, image(&second, store).await);
+    assert_ne!(digests.0, digests.1);
+    first.options.settings.source_date_epoch = Some(1_400_000_000);
+    second.options.settings.source_date_epoch = Some(1_400_000_000);
+    let digests = (image(&first, store).await, image(&second, store).await);
+    assert_eq!(digests.0, digests.1);
+    let configs = store.client.configs(&digests.0).await.unwrap();
+    assert_eq!(configs[0].created.unwrap().as_second(), 1_400_000_000);
+}
+
+async fn files_older_than_the_epoch_are_refused(store: &Store) {
+    let mut project = checkout(store, 1_500_000_000);
+    project.options.settings.source_date_epoch = Some(1_600_000_000);
+    let plan = project.plan(&store.client).await;
+    let error = project.build(&plan, store).await.unwrap_err();
+    let FactoryError::OlderThanEpoch { file, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(file.starts_with("code"), "{error}");
+}
+
+async fn several_platforms_are_one_index(store: &Store) {
+    let mut project = Project::new(&store.host);
+    project.processor("one", &shell(""), "");
+    let arm = "linux/arm64".parse().unwrap();
+    project.options.platforms.push(arm);
+    let image = image(&project, store).await;
+    let info = store.client.describe(&image).await.unwrap();
+    assert_eq!(info.kind, ImageKind::Index);
+    assert_eq!(info.platforms, project.options.platforms);
+}
+
+async fn attestations_go_with_the_image(store: &Store) {
+    let mut project = Project::new(&store.host);
+    project.processor("one", &shell(""), "");
+    project.options.settings.provenance = Some(Provenance::Max);
+    let first = project.plan(&store.client).await;
+    let first = project.build(&first, store).await.unwrap();
+    let image = &first.built[0].image;
+    let info = store.client.describe(image).await.unwrap();
+    assert_eq!((info.kind, info.platforms.len()), (ImageKind::Index, 1));
+    assert!(raw(image).await.contains("attestation-manifest"));
+
+    // The same image with another provenance is no reason for another pin.
+    project.pin(&first);
+    let file = crate::common::file_of("one");
+    let text = project.read(&file);
+    project.write(&file, &format!("{text}  args: {{UNUSED: \"1\"}}\n"));
+    let again = project.plan(&store.client).await;
+    let again = project.build(&again, store).await.unwrap();
+    assert!(
+        matches!(again.built[0].decision, Outcome::Kept(_)),
+        "{again:?}"
+    );
+    assert_eq!(&again.built[0].image, image);
+}
+
+async fn annotations_are_in_the_manifests(store: &Store) {
+    let mut project = Project::new(&store.host);
+    project.processor("one", &shell(""), "");
+    let annotations = &mut project.options.settings.annotations;
+    annotations.insert("team".to_owned(), "ml, ${HOME}=x".to_owned());
+    let written = r#""team": "ml, ${HOME}=x""#;
+    let single = image(&project, store).await;
+    assert!(raw(&single).await.contains(written));
+    let arm = "linux/arm64".parse().unwrap();
+    project.options.platforms.push(arm);
+    let index = image(&project, store).await;
+    let text = raw(&index).await;
+    assert!(
+        text.contains("manifests") && text.contains(written),
+        "{text}"
+    );
+}
+
+async fn raw(image: &PinnedImage) -> String {
+    docker(&[
+        "buildx",
+        "imagetools",
+        "inspect",
+        "--raw",
+        &image.to_string(),
+    ])
+    .await
+}
+
+async fn steps_come_from_the_caches_of_others(store: &Store) {
+    let mut project = Project::new(&store.host);
+    // Each run of this step makes other bits.
+    let random = "RUN --network=none read id < /proc/sys/kernel/random/uuid && echo $id > /id\n";
+    project.processor("one", &shell(random), "");
+    let caches = [
+        (
+            format!("type=registry,ref={}/cache:main,mode=max", store.host),
+            format!("{}/cache:main", store.host),
+        ),
+        (
+            "type=local,dest=.cache".to_owned(),
+            "type=local,src=.cache".to_owned(),
+        ),
+    ];
+    for (index, (to, from)) in caches.into_iter().enumerate() {
+        let mut build = async |place: &str, to: Option<&str>, from: Option<&str>| {
+            docker(&["builder", "prune", "--all", "--force"]).await;
+            // Elsewhere nothing is there to be reused.
+            project.options.image_prefix = Some(format!("ghcr.io/{place}/{index}"));
+            let plan = project.plan(&store.client).await;
+            let report = project.build_with(&plan, store, |options| {
+                options.cache_to = to.iter().map(|to| to.parse().unwrap()).collect();
+                options.cache_from = from.iter().map(|from| from.parse().unwrap()).collect();
+            });
+            report.await.unwrap().built.remove(0).image.digest
+        };
+        let first = build("first", Some(&to), None).await;
+        let without = build("without", None, None).await;
+        assert_ne!(first, without);
+        let with = build("with", None, Some(&from)).await;
+        assert_eq!(first, with);
+    }
+}

@@ -1,0 +1,283 @@
+//! Registries in their bad moments.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use image_factory::build::{BuildReport, Outcome};
+use image_factory::plan::{BuildPlan, Decision};
+use image_factory::{ErrorClass, FactoryError};
+use tokio_util::sync::CancellationToken;
+
+use crate::common::{Project, Store, forget, shell, with_store};
+use crate::proxy::{Answer, Asked, Proxy};
+
+/// How often the requests were answered badly.
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    /// Whether this one is among the first `bad`.
+    fn is_among(&self, bad: usize) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst) < bad
+    }
+
+    fn seen(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Two processors with something to push, whose images go through the proxy.
+fn project(proxy: &Proxy) -> Project {
+    let project = Project::new(&proxy.host);
+    let noise: Vec<u8> = std::iter::repeat_with(|| uuid::Uuid::new_v4().into_bytes())
+        .take(64 * 1024)
+        .flatten()
+        .collect();
+    std::fs::write(project.root().join("code/noise"), noise).unwrap();
+    for name in ["one", "two"] {
+        project.processor(name, &shell(&format!("COPY noise /{name}\n")), "");
+    }
+    project
+}
+
+fn is_manifest_push(asked: &Asked) -> bool {
+    asked.method == "PUT" && asked.path.contains("/manifests/") && asked.by_builder
+}
+
+fn is_upload(asked: &Asked) -> bool {
+    asked.method == "PATCH" && asked.by_builder
+}
+
+/// Builds through the proxy, and sees to it that the registry has all of it.
+async fn builds_in_the_end(project: &Project, store: &Store) -> BuildReport {
+    let plan = project.plan(&store.client).await;
+    let report = project.build(&plan, store).await;
+    let host = plan.items[0].repository.host().to_owned();
+    forget(&host).await;
+    let report = report.unwrap();
+    assert_eq!(report.built.len(), 2);
+    for built in &report.built {
+        assert_eq!(built.decision, Outcome::Built);
+        // Without the proxy: what is really there.
+        let repository = built.image.repository.with_host(&store.host).unwrap();
+        let found = store.resolve(&repository, &built.key.tag()).await;
+        assert_eq!(found.as_ref(), Some(&built.image.digest));
+        let image = repository.at(built.image.digest.clone());
+        assert!(store.client.describe(&image).await.unwrap().compressed_size > 1_000_000);
+    }
+    report
+}
+
+#[tokio::test]
+async fn a_storm_of_429_is_waited_out() {
+    with_store(async |store| {
+        let count = Count::default();
+        let seen = count.clone();
+        let proxy = Proxy::before(&store.host, move |asked| {
+            match is_manifest_push(asked) && count.is_among(5) {
+                true => Answer::Say(
+                    "429 Too Many Requests",
+                    "Content-Type: application/json\r\nRetry-After: 1\r\n",
+                    r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#,
+                ),
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        builds_in_the_end(&project(&proxy), store).await;
+        assert!(seen.seen() >= 7, "{}", seen.seen());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_html_page_for_an_answer_is_tried_again() {
+    with_store(async |store| {
+        let count = Count::default();
+        let proxy = Proxy::before(&store.host, move |asked| {
+            match is_manifest_push(asked) && count.is_among(3) {
+                true => Answer::Say(
+                    "502 Bad Gateway",
+                    "Content-Type: text/html\r\n",
+                    "<html><body><h1>502 Bad Gateway</h1></body></html>",
+                ),
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        builds_in_the_end(&project(&proxy), store).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_made_again() {
+    with_store(async |store| {
+        let count = Count::default();
+        let seen = count.clone();
+        let proxy = Proxy::before(&store.host, move |asked| {
+            match is_upload(asked) && count.is_among(2) {
+                true => Answer::Cut(100_000),
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        builds_in_the_end(&project(&proxy), store).await;
+        assert!(seen.seen() > 2, "{}", seen.seen());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registry_that_restarts_in_the_middle_is_waited_for() {
+    with_store(async |store| {
+        let (tell, mut hear) = tokio::sync::mpsc::unbounded_channel();
+        let count = Count::default();
+        let proxy = Proxy::before(&store.host, move |asked| {
+            match is_upload(asked) && count.is_among(1) {
+                true => {
+                    tell.send(()).unwrap();
+                    Answer::Cut(100_000)
+                }
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        let project = project(&proxy);
+        let restart = async {
+            hear.recv().await.unwrap();
+            store.restart(Duration::from_secs(2)).await;
+        };
+        tokio::join!(builds_in_the_end(&project, store), restart);
+    })
+    .await;
+}
+
+/// Builds one image through a proxy that answers like this when we look for it.
+async fn confirmed_with(
+    store: &Store,
+    answer: fn() -> Answer,
+) -> (Result<BuildReport, FactoryError>, BuildPlan) {
+    let proxy = Proxy::before(&store.host, move |asked| {
+        let looks_for_it = asked.method == "HEAD" && asked.path.contains("/manifests/sha256:");
+        match looks_for_it && !asked.by_builder {
+            true => answer(),
+            false => Answer::Pass,
+        }
+    })
+    .await;
+    let project = Project::new(&proxy.host);
+    project.processor("one", &shell(""), "");
+    let plan = project.plan(&store.client).await;
+    let ended = project.build(&plan, store).await;
+    forget(&proxy.host).await;
+    (ended, plan)
+}
+
+async fn assert_untagged(store: &Store, plan: &BuildPlan) {
+    let repository = plan.items[0].repository.with_host(&store.host).unwrap();
+    let found = store.resolve(&repository, &plan.items[0].key.tag()).await;
+    assert_eq!(found, None);
+}
+
+#[tokio::test]
+async fn a_digest_that_the_registry_does_not_have_is_refused() {
+    with_store(async |store| {
+        let gone = || Answer::Say("404 Not Found", "", "");
+        let (ended, plan) = confirmed_with(store, gone).await;
+        let error = ended.unwrap_err();
+        assert!(
+            matches!(error, FactoryError::NotInRegistry { .. }),
+            "{error}"
+        );
+        assert_eq!(error.class(), ErrorClass::Build);
+        assert_untagged(store, &plan).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_digest_than_the_one_that_was_pushed_is_refused() {
+    with_store(async |store| {
+        let other = || {
+            Answer::OtherDigest(
+                "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            )
+        };
+        let (ended, plan) = confirmed_with(store, other).await;
+        let error = ended.unwrap_err();
+        assert!(
+            error.to_string().contains("answered with sha256:00000000"),
+            "{error}"
+        );
+        assert_untagged(store, &plan).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_push_is_told_before_anything_is_built_and_never_tried_again() {
+    with_store(async |store| {
+        let count = Count::default();
+        let seen = count.clone();
+        let proxy = Proxy::before(&store.host, move |asked| {
+            if !(asked.method == "POST" && asked.path.contains("/blobs/uploads/")) {
+                return Answer::Pass;
+            }
+            count.is_among(0);
+            assert!(!asked.by_builder);
+            Answer::Say(
+                "403 Forbidden",
+                "Content-Type: application/json\r\n",
+                r#"{"errors":[{"code":"DENIED","message":"permission_denied: write_package"}]}"#,
+            )
+        })
+        .await;
+        let project = project(&proxy);
+        let plan = project.plan(&store.client).await;
+        let error = project.build(&plan, store).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Access);
+        assert!(error.hint().is_some());
+        let text = error.to_string();
+        for item in &plan.items {
+            assert!(text.contains(item.repository.as_str()), "{text}");
+        }
+        assert!(text.contains("write_package"), "{text}");
+        assert_eq!(seen.seen(), 2);
+    })
+    .await;
+}
+
+/// A run that is killed after pushing leaves an image that has no tag of its key yet.
+#[tokio::test]
+async fn a_run_that_is_cut_off_after_pushing_is_taken_up_again() {
+    with_store(async |store| {
+        let cancel = CancellationToken::new();
+        let (stops, count) = (cancel.clone(), Count::default());
+        let proxy = Proxy::before(&store.host, move |asked| {
+            let tags = asked.method == "PUT" && asked.path.contains("/manifests/inputs-");
+            match tags && count.is_among(2) {
+                true => {
+                    stops.cancel();
+                    Answer::Cut(0)
+                }
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        let project = project(&proxy);
+        let plan = project.plan(&store.client).await;
+        let options = image_factory::build::BuildOptions::new(project.root());
+        let ended = image_factory::build::build(&plan, &store.client, &options, &cancel).await;
+        assert_eq!(ended.unwrap_err().class(), ErrorClass::Cancelled);
+
+        let again = builds_in_the_end(&project, store).await;
+        let plan = project.plan(&store.client).await;
+        for (item, built) in plan.items.iter().zip(&again.built) {
+            let digest = built.image.digest.clone();
+            assert_eq!(item.decision, Decision::Reuse { digest });
+        }
+    })
+    .await;
+}

@@ -1,0 +1,131 @@
+//! What a build leaves in the registry and in its report.
+
+use image_factory::build::Outcome;
+use image_factory::plan::{ARTIFACT_TYPE, InputsRecord, Why};
+use oci::Likeness;
+
+use crate::common::{Project, shell, with_store};
+
+#[tokio::test]
+async fn a_rebuild_of_the_same_bits_keeps_the_pin() {
+    with_store(async |store| {
+        let mut project = Project::new(&store.host);
+        project.processor("one", &shell("RUN echo same > /file\n"), "");
+        let plan = project.plan(&store.client).await;
+        let first = project.build(&plan, store).await.unwrap();
+        assert_eq!(first.built[0].decision, Outcome::Built);
+        assert_eq!(first.built[0].replaces, None);
+        assert!(first.built[0].size.unwrap() > 100_000);
+        project.pin(&first);
+
+        project.options.rebuild = true;
+        let plan = project.plan(&store.client).await;
+        assert_eq!(plan.items[0].why(), Why::Forced);
+        let again = project.build(&plan, store).await.unwrap();
+        let built = &again.built[0];
+        assert_eq!(built.decision, Outcome::Kept(Likeness::OnlyTimestamps));
+        assert_eq!(built.image, first.built[0].image);
+        assert_eq!((&built.replaces, built.size), (&None, None));
+        // What was pushed is another image, and stays under the tag for people.
+        let repository = &built.image.repository;
+        let pushed = store.resolve(repository, &built.tags[0]).await;
+        assert_ne!(pushed, Some(built.image.digest.clone()));
+        let stands_for = store.resolve(repository, &built.key.tag()).await;
+        assert_eq!(stands_for, Some(built.image.digest.clone()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_image_tells_what_it_replaces_and_their_sizes() {
+    with_store(async |store| {
+        let project = Project::new(&store.host);
+        project.processor("one", &shell("COPY data /data\n"), "");
+        project.write("code/data", "small");
+        let plan = project.plan(&store.client).await;
+        let first = project.build(&plan, store).await.unwrap();
+        project.pin(&first);
+
+        let noise: String = std::iter::repeat_with(|| uuid::Uuid::new_v4().to_string())
+            .take(10_000)
+            .collect();
+        project.write("code/data", &noise);
+        let plan = project.plan(&store.client).await;
+        let second = project.build(&plan, store).await.unwrap();
+        let built = &second.built[0];
+        assert_eq!(built.decision, Outcome::Built);
+        let replaced = built.replaces.as_ref().unwrap();
+        assert_eq!(replaced.image, first.built[0].image);
+        assert_eq!(replaced.size, first.built[0].size);
+        assert!(built.size.unwrap() > replaced.size.unwrap() + 50_000);
+
+        // The files as they were: the first image is taken up again, and says the same of the other.
+        project.pin(&second);
+        project.write("code/data", "small");
+        let plan = project.plan(&store.client).await;
+        let back = project.build(&plan, store).await.unwrap().built.remove(0);
+        assert_eq!(back.decision, Outcome::Reused);
+        assert_eq!(back.image, first.built[0].image);
+        assert_eq!(back.size, first.built[0].size);
+        assert_eq!(back.replaces.unwrap().size, built.size);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_image_was_made_from_is_kept_beside_it() {
+    with_store(async |store| {
+        let project = Project::new(&store.host);
+        project.processor("one", &shell(""), "");
+        let plan = project.plan(&store.client).await;
+        let report = project.build(&plan, store).await.unwrap();
+        let image = &report.built[0].image;
+        let key = &report.built[0].key;
+        let beside = store.client.referrers(image, Some(ARTIFACT_TYPE)).await;
+        let [record] = &beside.unwrap()[..] else {
+            panic!("not one record")
+        };
+        assert_eq!(record.annotations["dev.pipeline.input-key"], key.as_str());
+        let content = store.client.artifact(&record.manifest).await.unwrap();
+        let record = InputsRecord::from_bytes(&content).unwrap();
+        assert_eq!(&record.key, key);
+        assert!(record.files.contains_key("bin/busybox"), "{record:?}");
+    })
+    .await;
+}
+
+/// Two versions of a processor with one image are built once, whatever each has pinned.
+#[tokio::test]
+async fn an_image_for_two_pins_is_built_once() {
+    with_store(async |store| {
+        let mut project = Project::new(&store.host);
+        project.processor("one", &shell(""), "");
+        let text = project.read(&crate::common::file_of("one"));
+        project.write(
+            &crate::common::file_of("one2"),
+            &text.replace("x/one@1", "x/one@2").replace(
+                "  context: .",
+                "  context: .\n  dockerfile: apps/core/processors/x_one/Dockerfile",
+            ),
+        );
+        let plan = project.plan(&store.client).await;
+        assert_eq!(plan.items[0].key, plan.items[1].key);
+        let first = project.build(&plan, store).await.unwrap();
+        assert_eq!(first.built[0].image, first.built[1].image);
+
+        // Only one of them pins it.
+        let one = image_factory::build::BuildReport {
+            schema: 1,
+            built: vec![first.built[0].clone()],
+        };
+        project.pin(&one);
+        project.options.rebuild = true;
+        let plan = project.plan(&store.client).await;
+        let again = project.build(&plan, store).await.unwrap();
+        assert_eq!(again.built[0].image, first.built[0].image);
+        assert_eq!(again.built[1].image, first.built[0].image);
+        assert!(matches!(again.built[0].decision, Outcome::Kept(_)));
+        assert_eq!(again.built[1].decision, Outcome::Built);
+    })
+    .await;
+}

@@ -1,0 +1,202 @@
+//! Artifacts beside an image: distribution specification 1.1, "Listing Referrers" and "Pushing
+//! Manifests with Subject".
+
+mod list;
+mod tag;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use registry_model::PinnedImage;
+use serde_json::{Value, json};
+
+use crate::answer::LONGEST_BODY;
+use crate::call::Call;
+use crate::manifest::{self, Parsed, Raw};
+use crate::{Client, OciError};
+
+/// The config of a manifest that needs none (image specification, "Guidance for an Empty
+/// Descriptor").
+const EMPTY: &[u8] = b"{}";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+
+/// Something about an image, to be stored beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// What kind of statement it is, a media type.
+    pub artifact_type: String,
+    /// The media type of the content.
+    pub media_type: String,
+    /// The content; 8 MiB at most, as that is what [`Client::artifact`] reads.
+    pub content: Vec<u8>,
+    /// Short facts that can be read without fetching the content.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// An artifact whose `subject` is an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The artifact's manifest.
+    pub manifest: PinnedImage,
+    /// What kind of statement it is; empty where the registry's list does not say.
+    pub artifact_type: String,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Client {
+    /// Stores `artifact` beside `subject` and lists it among its referrers. The same artifact
+    /// attached twice is one.
+    ///
+    /// A registry with the referrers API (specification 1.1) lists it by itself. For others, GHCR
+    /// among them, the list is the content of a tag named after the subject, which can only be
+    /// replaced as a whole. So the list is read again after each change, and the change repeated
+    /// until it is seen to have stayed: once, or three times when other writers have shown up. The
+    /// API has no compare-and-swap: a writer who takes longer between reading and writing than we
+    /// wait before we look again (four times what our own change took, 250 ms at least) can still
+    /// undo ours unseen. The artifact itself is never
+    /// lost, and attaching it again lists it again.
+    ///
+    /// # Errors
+    /// [`OciError::NotFound`] when the subject is missing; [`OciError::TooLong`];
+    /// [`OciError::PushRefused`]; [`OciError::BadReferrersTag`] when the tag holds something else,
+    /// which stays as it is; [`OciError::Contended`]; others when the registry cannot be asked.
+    pub async fn attach(
+        &self,
+        subject: &PinnedImage,
+        artifact: &Artifact,
+    ) -> Result<PinnedImage, OciError> {
+        let kind = &artifact.artifact_type;
+        let operation = format!("attach `{kind}` to `{subject}`");
+        if artifact.content.len() > LONGEST_BODY {
+            return Err(OciError::TooLong {
+                operation,
+                length: artifact.content.len(),
+                limit: LONGEST_BODY,
+            });
+        }
+        let Some(found) = self.pinned(subject, &operation).await? else {
+            return Err(self.missing(subject, &operation).await);
+        };
+        let repository = &subject.repository;
+        let config = self.put_blob(repository, EMPTY, &operation).await?;
+        let content = &artifact.content;
+        let layer = self.put_blob(repository, content, &operation).await?;
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": manifest::IMAGE,
+            "artifactType": kind,
+            "config": { "mediaType": EMPTY_TYPE, "digest": config.as_str(), "size": EMPTY.len() },
+            "layers": [{
+                "mediaType": artifact.media_type,
+                "digest": layer.as_str(),
+                "size": content.len(),
+            }],
+            "subject": {
+                "mediaType": found.media_type,
+                "digest": subject.digest.as_str(),
+                "size": found.bytes.len(),
+            },
+            "annotations": artifact.annotations,
+        });
+        let raw = Raw::write(manifest::IMAGE, &manifest, &operation)?;
+        let reference = raw.digest.as_str();
+        let call = Call::put_manifest(repository, reference, &raw, &operation);
+        let answer = match self.transport.grant(&call).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.refused_write(repository, error).await),
+        };
+        // "Pushing Manifests with Subject": the header says that the registry keeps the list.
+        if answer.header("oci-subject") != Some(subject.digest.as_str()) {
+            let entry = json!({
+                "mediaType": manifest::IMAGE,
+                "digest": raw.digest.as_str(),
+                "size": raw.bytes.len(),
+                "artifactType": kind,
+                "annotations": artifact.annotations,
+            });
+            self.add_to_tag(subject, &raw.digest, &entry, &operation)
+                .await?;
+        }
+        Ok(repository.at(raw.digest))
+    }
+
+    /// The artifacts attached to `subject`, oldest first as far as the registry keeps an order;
+    /// of one type if asked. One that is listed twice is one. An image that is missing has none.
+    ///
+    /// # Errors
+    /// [`OciError::BadReferrersTag`] when the tag with the list holds something else; others when
+    /// the registry cannot be asked or its answer makes no sense.
+    pub async fn referrers(
+        &self,
+        subject: &PinnedImage,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Referrer>, OciError> {
+        let operation = format!("list what is attached to `{subject}`");
+        let entries = match self.ask_for_referrers(subject, &operation).await? {
+            Some(entries) => entries,
+            None => self.read_tag(subject, &operation).await?.entries(),
+        };
+        let mut seen = BTreeSet::new();
+        let mut referrers = Vec::new();
+        for entry in entries {
+            let kind = entry["artifactType"].as_str().unwrap_or_default();
+            if artifact_type.is_some_and(|wanted| wanted != kind) {
+                continue;
+            }
+            let digest = entry["digest"].as_str().unwrap_or_default();
+            let digest = manifest::parse_digest(digest, &operation)?;
+            if seen.insert(digest.clone()) {
+                referrers.push(Referrer {
+                    manifest: subject.repository.at(digest),
+                    artifact_type: kind.to_owned(),
+                    annotations: annotations(&entry),
+                });
+            }
+        }
+        Ok(referrers)
+    }
+
+    /// The content of an attached artifact: its one layer, checked against its digest.
+    ///
+    /// # Errors
+    /// When it is missing, too long (8 MiB) or not as it should be, or the registry cannot be
+    /// asked.
+    pub async fn artifact(&self, manifest: &PinnedImage) -> Result<Vec<u8>, OciError> {
+        let operation = format!("read the artifact `{manifest}`");
+        let malformed = |problem: String| OciError::Malformed {
+            operation: operation.clone(),
+            problem,
+        };
+        let Some(raw) = self.pinned(manifest, &operation).await? else {
+            return Err(self.missing(manifest, &operation).await);
+        };
+        let layers = match raw.parse(&operation)? {
+            Parsed::Image(image) => image.layers,
+            Parsed::Index(_) => return Err(malformed("it is an index".to_owned())),
+        };
+        let [layer] = layers.as_slice() else {
+            let count = layers.len();
+            return Err(malformed(format!("it has {count} layers instead of one")));
+        };
+        let size = usize::try_from(layer.size).unwrap_or(usize::MAX);
+        if size > LONGEST_BODY {
+            return Err(malformed(format!(
+                "its content is longer than {LONGEST_BODY} bytes"
+            )));
+        }
+        let digest = manifest::parse_digest(&layer.digest, &operation)?;
+        let layer = manifest.repository.at(digest);
+        let content = self.blob(&layer, &operation).await?;
+        content.ok_or_else(|| malformed(format!("its content {} is missing", layer.digest)))
+    }
+}
+
+fn annotations(entry: &Value) -> BTreeMap<String, String> {
+    let Some(all) = entry["annotations"].as_object() else {
+        return BTreeMap::new();
+    };
+    let texts = all
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    texts.collect()
+}

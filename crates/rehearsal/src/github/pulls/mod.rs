@@ -1,0 +1,10 @@
+//! Pull requests.
+
+mod json;
+mod list;
+mod store;
+mod write;
+
+pub(super) use list::{list, list_commits, read};
+pub(super) use store::{AutoMerge, Comment, Pull, Pulls, parse_number};
+pub(super) use write::{create, update};

@@ -1,0 +1,132 @@
+//! Stands between a client and the embedded API, and checks every request and every answer against
+//! GitHub's description.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::Response;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use crate::openapi::{Exchange, GITHUB};
+
+/// A request with this header may be wrong on purpose; its answer may not.
+pub(crate) const ON_PURPOSE: &str = "x-wrong-on-purpose";
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// Changes an answer before it is checked and handed on.
+pub(crate) type Tamper = fn(&mut Value);
+
+pub(crate) struct Recorder {
+    pub(crate) url: String,
+    inner: Arc<Inner>,
+    task: JoinHandle<()>,
+}
+
+struct Inner {
+    target: String,
+    client: reqwest::Client,
+    tamper: Option<Tamper>,
+    wrong: Mutex<Vec<String>>,
+    checked: Mutex<usize>,
+}
+
+impl Recorder {
+    pub(crate) async fn start(target: String, tamper: Option<Tamper>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let inner = Arc::new(Inner {
+            target,
+            client,
+            tamper,
+            wrong: Mutex::default(),
+            checked: Mutex::default(),
+        });
+        let app = Router::new()
+            .fallback(pass_on)
+            .with_state(Arc::clone(&inner));
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, inner, task }
+    }
+
+    /// What was wrong so far; after this it is forgotten.
+    pub(crate) fn take_wrong(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.wrong.lock().unwrap())
+    }
+
+    /// How many exchanges were checked.
+    pub(crate) fn checked(&self) -> usize {
+        *self.inner.checked.lock().unwrap()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.task.abort();
+        let wrong = self.take_wrong();
+        if !std::thread::panicking() {
+            assert!(
+                wrong.is_empty(),
+                "not as GitHub describes it:\n{}",
+                wrong.join("\n")
+            );
+        }
+    }
+}
+
+async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let sent = to_bytes(body, LARGEST).await.unwrap();
+    let place = parts.uri.path_and_query().unwrap().as_str();
+    let mut headers = parts.headers.clone();
+    let on_purpose = headers.remove(ON_PURPOSE).is_some();
+    headers.remove(header::HOST);
+    let request = inner
+        .client
+        .request(parts.method.clone(), format!("{}{place}", inner.target))
+        .headers(headers)
+        .body(sent.clone());
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let headers = answer.headers().clone();
+    let mut received = answer.bytes().await.unwrap().to_vec();
+    if let Some(tamper) = inner.tamper
+        && let Ok(mut json) = serde_json::from_slice(&received)
+    {
+        tamper(&mut json);
+        received = json.to_string().into_bytes();
+    }
+
+    let path = parts.uri.path();
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    // The GraphQL API has a description of its own.
+    if !path.ends_with("/graphql") {
+        let exchange = Exchange {
+            method: parts.method.as_str(),
+            path,
+            query: parts.uri.query().unwrap_or_default(),
+            sent: &sent,
+            status: status.as_u16(),
+            received: &received,
+        };
+        let mut wrong = GITHUB.check_answer(&exchange);
+        if !on_purpose {
+            wrong.extend(GITHUB.check_request(&exchange));
+        }
+        inner.wrong.lock().unwrap().extend(wrong);
+        *inner.checked.lock().unwrap() += 1;
+    }
+
+    let mut response = Response::new(Body::from(received));
+    *response.status_mut() = status;
+    for (name, value) in &headers {
+        if ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
