@@ -1,5 +1,9 @@
 //! Plans against a registry that is a table: what is asked, what follows, and why.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
 #[path = "plan/sees.rs"]
 mod sees;

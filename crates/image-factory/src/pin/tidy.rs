@@ -140,11 +140,14 @@ pub(super) async fn branches<F: Forge>(
     let in_use = |branch: &str| open.iter().any(|request| request.head == branch);
     let mut leftovers = listed;
     leftovers.retain(|(branch, _)| *branch != options.branch && !in_use(branch));
-    leftovers.truncate(LEFTOVERS);
     if leftovers.is_empty() {
         return Ok(());
     }
     let closed = pins(forge, options, false).await?;
+    let merged = |rival: &Rival, branch: &str| rival.is_merged() && rival.head() == branch;
+    // What becomes of the branches of merged requests is a setting of the repository.
+    leftovers.retain(|(branch, _)| !closed.iter().any(|rival| merged(rival, branch)));
+    leftovers.truncate(LEFTOVERS);
     for (branch, head) in leftovers {
         if !is_leftover(forge, options, scene, &head).await?
             || is_wanted(forge, &closed, &branch).await?
@@ -180,15 +183,14 @@ async fn is_leftover<F: Forge>(
     }
 }
 
-/// Whether a person merged a request from the branch (then a setting of the repository says what
-/// becomes of it), or closed one, and may want to open it again.
+/// Whether a person closed a request from the branch, and may want to open it again.
 async fn is_wanted<F: Forge>(
     forge: &F,
     closed: &[Rival],
     branch: &str,
 ) -> Result<bool, FactoryError> {
     for rival in closed {
-        if rival.head() == branch && (rival.is_merged() || !closed_by_us(forge, rival).await?) {
+        if rival.head() == branch && !closed_by_us(forge, rival).await? {
             return Ok(true);
         }
     }

@@ -24,15 +24,15 @@ pub(super) async fn rows(scene: &Scene) -> Result<Vec<Row>, Error> {
     for run in 0..RUNS {
         say::line(format_args!("bench: cold, run {} of {RUNS}", run + 1));
         let root = scene.path(&format!("cold-ours-{run}"));
-        unique(run * 3, &root, scene).await?;
+        unique(&root, scene).await?;
         ours.push(build_and_pin(scene, &root, Some(PROCESSORS)).await?);
 
         let root = scene.path(&format!("cold-bake-{run}"));
-        unique(run * 3 + 1, &root, scene).await?;
+        unique(&root, scene).await?;
         bakes.push(bake(scene, &root, run).await?);
 
         let root = scene.path(&format!("cold-runbook-{run}"));
-        unique(run * 3 + 2, &root, scene).await?;
+        unique(&root, scene).await?;
         runbooks.push(runbook(scene, &root, &format!("cold-{run}")).await?);
     }
     let ours = median(&ours);
@@ -47,8 +47,7 @@ pub(super) async fn rows(scene: &Scene) -> Result<Vec<Row>, Error> {
 }
 
 /// Processors of which the engine has not seen a layer.
-async fn unique(run: usize, root: &Path, scene: &Scene) -> Result<(), Error> {
-    let id = uuid::Uuid::new_v4().as_u64_pair().0;
+async fn unique(root: &Path, scene: &Scene) -> Result<(), Error> {
     let shape = Shape {
         processors: PROCESSORS,
         shared: 100,
@@ -56,7 +55,7 @@ async fn unique(run: usize, root: &Path, scene: &Scene) -> Result<(), Error> {
         others: 0,
         size: 1500,
         works: true,
-        seed: id.wrapping_add(run as u64),
+        seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };
     shape.write(root, &scene.cancel).await
 }
