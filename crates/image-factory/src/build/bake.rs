@@ -418,7 +418,31 @@ mod tests {
         options.cache_to = vec!["type=local,dest=.cache".parse().unwrap()];
         let text = written(&plan, &options);
         let from = text.find("\"output\"").unwrap();
-        insta::assert_snapshot!(&text[from..], @"");
+        insta::assert_snapshot!(&text[from..], @r#"
+        "output": [
+                "type=image,push=,store=false,rewrite-timestamp=true,oci-mediatypes=true"
+              ],
+              "args": {
+                "SOURCE_DATE_EPOCH": "0"
+              },
+              "annotations": [
+                "manifest:team=ml, b",
+                "index:team=ml, b"
+              ],
+              "secret": [
+                "id=pip,env=PIP_TOKEN"
+              ],
+              "cache-from": [
+                "type=gha,scope=llm-litellm-v1",
+                "type=registry,ref=ghcr.io/a/cache:llm-litellm-v1"
+              ],
+              "cache-to": [
+                "type=local,dest=/repo/.cache/llm-litellm-v1"
+              ]
+            }
+          }
+        }
+        "#);
         let elsewhere = written_by("remote", &plan, &options);
         let output = "type=image,push=true,rewrite-timestamp=true,oci-mediatypes=true";
         assert!(elsewhere.contains(output), "{elsewhere}");

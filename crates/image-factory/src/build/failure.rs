@@ -133,15 +133,17 @@ pub(crate) fn attribute(
         if failed.iter().any(|(known, _)| *known == index) {
             continue;
         }
-        let line = excerpt
-            .as_ref()
-            .filter(|excerpt| excerpt.is_of(&dockerfiles[index]))
-            .map(|excerpt| excerpt.line);
         let step = error
             .step
             .split_once(']')
             .map_or(error.step.as_str(), |(_, step)| step);
         let step = step.trim().to_owned();
+        // buildx quotes the Dockerfile of one failure only.
+        let line = excerpt
+            .as_ref()
+            .filter(|excerpt| excerpt.is_of(&dockerfiles[index]))
+            .map(|excerpt| excerpt.line)
+            .or_else(|| line_of(&step, &dockerfiles[index]));
         failed.push((
             index,
             FailedTarget {
@@ -175,6 +177,20 @@ pub(crate) fn attribute(
         }
     }
     failed
+}
+
+/// Where a step begins in a Dockerfile, if only one line of it can be meant.
+fn line_of(step: &str, dockerfile: &str) -> Option<usize> {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let step = words(step);
+    let is_it = |line: &str| {
+        let line = words(line.trim_end().trim_end_matches('\\'));
+        line.contains(' ') && step.starts_with(&line)
+    };
+    let mut lines = dockerfile.lines().zip(1..);
+    let mut found = lines.by_ref().filter(|(line, _)| is_it(line));
+    let first = found.next()?;
+    found.next().is_none().then_some(first.1)
 }
 
 /// The failure of nobody in particular.
@@ -318,6 +334,22 @@ mod tests {
         assert_eq!(failed.len(), 1);
         assert_eq!((failed[0].0, failed[0].1.line), (1, Some(3)));
         assert!(failed[0].1.message.starts_with("process "));
+    }
+
+    #[test]
+    fn a_step_that_is_not_quoted_is_found_if_it_is_there_once() {
+        let dockerfile = "FROM scratch\nRUN make  all\nRUN apt-get update && \\\n  apt-get install x\nRUN make\nRUN make\n";
+        assert_eq!(line_of("RUN make all", dockerfile), None);
+        assert_eq!(
+            line_of("RUN apt-get update &&   apt-get install x", dockerfile),
+            Some(3)
+        );
+        assert_eq!(line_of("RUN make", dockerfile), None);
+        assert_eq!(
+            line_of("RUN make all", "FROM scratch\nRUN make  all\n"),
+            Some(2)
+        );
+        assert_eq!(line_of("exporting to image", dockerfile), None);
     }
 
     #[test]

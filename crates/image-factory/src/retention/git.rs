@@ -100,7 +100,10 @@ struct Git<'a> {
 }
 
 impl<'a> Git<'a> {
-    fn new(options: &'a HistoryOptions, cancel: &'a CancellationToken) -> Result<Self, FactoryError> {
+    fn new(
+        options: &'a HistoryOptions,
+        cancel: &'a CancellationToken,
+    ) -> Result<Self, FactoryError> {
         let mut set = GlobSetBuilder::new();
         for glob in &options.globs {
             let pattern = glob.trim_start_matches("./");
@@ -134,7 +137,8 @@ impl<'a> Git<'a> {
 
     async fn run(&self, args: &[&str]) -> Result<Vec<u8>, FactoryError> {
         let ran = self.command().args(args).run(self.cancel).await;
-        ran.map(|output| output.stdout).map_err(FactoryError::History)
+        ran.map(|output| output.stdout)
+            .map_err(FactoryError::History)
     }
 
     /// The full name of the reference for a branch.
@@ -176,9 +180,20 @@ impl<'a> Git<'a> {
 
     /// Every version of every registry file that the branch had, the latest first.
     async fn earlier(&self, at: &str) -> Result<Vec<File>, FactoryError> {
-        let mut args = vec!["log", "--first-parent", "-m", "--format=", "--raw", "--no-abbrev"];
+        let mut args = vec![
+            "log",
+            "--first-parent",
+            "-m",
+            "--format=",
+            "--raw",
+            "--no-abbrev",
+        ];
         args.extend(["--no-renames", "--relative", "-z", at, "--"]);
-        let below: Vec<String> = self.below.iter().map(|path| format!(":(literal){path}")).collect();
+        let below: Vec<String> = self
+            .below
+            .iter()
+            .map(|path| format!(":(literal){path}"))
+            .collect();
         args.extend(below.iter().map(String::as_str));
         let listed = self.run(&args).await?;
         let listed = String::from_utf8_lossy(&listed);
@@ -271,7 +286,10 @@ mod tests {
     fn contents_are_cut_at_their_sizes() {
         let output = b"aa blob 3\nx\ny\nbb missing\ncc blob 0\n\ndd blob 99\nshort\n";
         let seen = contents(output);
-        let expected = [("aa".to_owned(), b"x\ny".to_vec()), ("cc".to_owned(), Vec::new())];
+        let expected = [
+            ("aa".to_owned(), b"x\ny".to_vec()),
+            ("cc".to_owned(), Vec::new()),
+        ];
         assert_eq!(seen, expected);
     }
 

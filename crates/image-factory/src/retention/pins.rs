@@ -1,6 +1,6 @@
 use registry_model::{PinnedImage, ProcessorRef};
-use serde_yaml::{Deserializer, Value};
 use serde::Deserialize as _;
+use serde_yaml::{Deserializer, Value};
 
 use super::model::PinnedAt;
 
@@ -24,7 +24,9 @@ pub(super) fn pins_of(text: &[u8]) -> Result<Vec<PinnedAt>, String> {
         let Some(image) = document.get("image") else {
             continue;
         };
-        let oci = image.get("oci").map(|value| ("image.oci".to_owned(), value));
+        let oci = image
+            .get("oci")
+            .map(|value| ("image.oci".to_owned(), value));
         let platforms = image.get("platforms").and_then(Value::as_mapping);
         let platforms = platforms.into_iter().flatten().map(|(key, value)| {
             let key = key.as_str().unwrap_or_default();
@@ -68,8 +70,14 @@ mod tests {
 
     #[test]
     fn both_layouts_are_read() {
-        let text = format!("ref: x/one@1\nimage: {{oci: '{}'}}\nunknown: [1]\n", image('1'));
-        assert_eq!(seen(&text).unwrap(), [format!("x/one@1 image.oci {}", image('1'))]);
+        let text = format!(
+            "ref: x/one@1\nimage: {{oci: '{}'}}\nunknown: [1]\n",
+            image('1')
+        );
+        assert_eq!(
+            seen(&text).unwrap(),
+            [format!("x/one@1 image.oci {}", image('1'))]
+        );
         let text = format!(
             "ref: x/two@1\nimage:\n  platforms:\n    amd64: {}\n    arm64: sha256:REPLACE_ARM64\n",
             image('2')

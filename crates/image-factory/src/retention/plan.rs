@@ -123,7 +123,11 @@ mod tests {
         );
         assert_eq!(
             shown(&plan(&[dev, main], 0)),
-            ["ghcr.io/a/one 33: main", "ghcr.io/a/one 55: dev", "ghcr.io/a/two 11: dev"]
+            [
+                "ghcr.io/a/one 33: main",
+                "ghcr.io/a/one 55: dev",
+                "ghcr.io/a/two 11: dev"
+            ]
         );
     }
 

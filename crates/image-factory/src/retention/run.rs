@@ -24,8 +24,10 @@ pub trait Holdings: Sync {
     fn exists(&self, image: &PinnedImage) -> impl Future<Output = Answer<bool>> + Send;
 
     /// The manifests of an index; none for a manifest.
-    fn children(&self, image: &PinnedImage)
-    -> impl Future<Output = Answer<Vec<PinnedImage>>> + Send;
+    fn children(
+        &self,
+        image: &PinnedImage,
+    ) -> impl Future<Output = Answer<Vec<PinnedImage>>> + Send;
 
     /// The artifacts beside an image.
     fn referrers(&self, image: &PinnedImage) -> impl Future<Output = Answer<Vec<Referrer>>> + Send;

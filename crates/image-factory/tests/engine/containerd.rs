@@ -1,4 +1,9 @@
 //! What only an engine with containerd's image store can do, on one that is started for this.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,5 @@
 //! Registries in their bad moments.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,7 +76,7 @@ async fn a_storm_of_429_is_waited_out() {
         let count = Count::default();
         let seen = count.clone();
         let proxy = Proxy::before(&store.host, move |asked| {
-            match is_manifest_push(asked) && count.is_among(5) {
+            match is_manifest_push(asked) && count.is_among(3) {
                 true => Answer::Say(
                     "429 Too Many Requests",
                     "Content-Type: application/json\r\nRetry-After: 1\r\n",
@@ -86,7 +87,7 @@ async fn a_storm_of_429_is_waited_out() {
         })
         .await;
         builds_in_the_end(&project(&proxy), store).await;
-        assert!(seen.seen() >= 7, "{}", seen.seen());
+        assert!(seen.seen() >= 5, "{}", seen.seen());
     })
     .await;
 }

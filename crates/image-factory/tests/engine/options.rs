@@ -1,4 +1,5 @@
 //! What can be wished for when building, on the engine that is there.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::sync::{Arc, Mutex};
 
@@ -102,7 +103,7 @@ async fn no_more_are_built_at_once_than_wanted_and_the_images_are_the_same() {
         let guard = tracing::subscriber::set_default(heard.clone());
         let bounded = project
             .build_with(&plan, store, |options| {
-                options.jobs = std::num::NonZero::new(2)
+                options.jobs = std::num::NonZero::new(2);
             })
             .await
             .unwrap();
