@@ -5,9 +5,11 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use image_factory::FactoryError;
 use image_factory::build::{Engine, Outcome, preflight};
 use image_factory::plan::Provenance;
@@ -18,23 +20,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::common::{Project, Store, docker, shell, with_store};
 
-/// The engine is asked for by this process when it is set.
+/// The folder of the second engine, for the process that starts it.
 const INSIDE: &str = "IMAGE_FACTORY_TEST_CONTAINERD";
 
-/// A Docker engine of its own, without networks.
+/// A Docker engine of its own, without networks. It removes the bridge `docker0`, so it must not see
+/// that of the engine that is there: it lives in a network namespace of its own.
 struct Second {
     service: Service,
-    folder: tempfile::TempDir,
 }
 
 impl Second {
-    async fn start() -> Self {
+    async fn start(folder: &Path) -> Self {
         let dockerd = dockerd();
-        let folder = tempfile::Builder::new()
-            .prefix("engine-")
-            .tempdir()
-            .unwrap();
-        let inside = |name: &str| folder.path().join(name);
+        let inside = |name: &str| folder.join(name);
         let config = r#"{"features": {"containerd-snapshotter": true}}"#;
         std::fs::write(inside("daemon.json"), config).unwrap();
         let path = std::env::var("PATH").unwrap();
@@ -49,13 +47,13 @@ impl Second {
             .arg(inside("exec"))
             .arg("--pidfile")
             .arg(inside("pid"))
-            .arg(format!("--host={}", address(folder.path())))
+            .arg(format!("--host={}", address(folder)))
             .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
             .start()
             .unwrap();
         for _ in 0..300 {
             if std::os::unix::net::UnixStream::connect(inside("docker.sock")).is_ok() {
-                return Self { service, folder };
+                return Self { service };
             }
             assert_eq!(
                 service.ended(),
@@ -69,9 +67,6 @@ impl Second {
 
     async fn stop(self) {
         self.service.stop(Duration::from_secs(20)).await;
-        let folder = self.folder.path().to_owned();
-        self.folder.close().unwrap();
-        assert!(!folder.exists());
     }
 }
 
@@ -90,25 +85,34 @@ fn dockerd() -> PathBuf {
 }
 
 /// One test, as the engine takes seconds to start. Only a new process can have another
-/// `DOCKER_HOST`: the parts run in one.
+/// `DOCKER_HOST` and a network of its own: the engine, the registries and the parts are in one.
 #[tokio::test]
 async fn the_store_of_containerd_can_do_more() {
-    if std::env::var_os(INSIDE).is_some() {
-        return parts().await;
+    if let Some(folder) = std::env::var_os(INSIDE) {
+        let engine = Second::start(Path::new(&folder)).await;
+        let ended = AssertUnwindSafe(parts()).catch_unwind().await;
+        engine.stop().await;
+        return ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
-    let engine = Second::start().await;
-    let ended = Command::new(std::env::current_exe().unwrap())
+    let folder = tempfile::Builder::new()
+        .prefix("engine-")
+        .tempdir()
+        .unwrap();
+    let ended = Command::new("unshare")
+        .args(["--net", "/bin/busybox", "sh", "-c"])
+        .arg("/bin/busybox ip link set lo up && exec \"$0\" \"$@\"")
+        .arg(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "containerd::the_store_of_containerd_can_do_more",
             "--nocapture",
         ])
-        .env("DOCKER_HOST", address(engine.folder.path()))
-        .env(INSIDE, "1")
+        .env("DOCKER_HOST", address(folder.path()))
+        .env(INSIDE, folder.path())
         .run(&CancellationToken::new())
         .await;
-    engine.stop().await;
-    let output = ended.unwrap();
+    folder.close().unwrap();
+    let output = ended.expect("this test starts an engine, which needs root and util-linux");
     assert!(output.stdout_text().contains("1 passed"), "{output:?}");
 }
 

@@ -10,7 +10,7 @@ use crate::{BuildSpec, ProcessorRef};
 
 /// Where the paths of a file start.
 pub(super) struct Place<'a> {
-    pub(super) root: &'a Path,
+    pub(super) root: &'a paths::Root,
     /// The folder that paths are relative to, itself relative to the root.
     pub(super) base: &'a Path,
     /// Whether the file is in the tools layout: one folder a processor.
@@ -66,7 +66,7 @@ fn path(
     place: &Place<'_>,
 ) -> Option<PathBuf> {
     let joined = paths::join(place.base, given);
-    let real = joined.and_then(|path| Ok((paths::resolve(place.root, &path)?, path)));
+    let real = joined.and_then(|path| Ok((place.root.resolve(&path)?, path)));
     let (real, path) = match real {
         Ok(found) => found,
         Err(escape) => {
@@ -75,11 +75,11 @@ fn path(
         }
     };
     let folder = field == "build.context";
-    let exists = real.is_some_and(|real| {
+    let exists = real.is_some_and(|(_, found)| {
         if folder {
-            real.is_dir()
+            found.is_dir()
         } else {
-            real.is_file()
+            found.is_file()
         }
     });
     if !exists {

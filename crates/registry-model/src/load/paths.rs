@@ -1,6 +1,9 @@
 //! Paths that registry files name must stay in the repository.
 
+use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a path is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +41,61 @@ pub(super) fn join(base: &Path, given: &str) -> Result<PathBuf, Escape> {
     Ok(joined)
 }
 
-/// The real place of `path` below `root`; `None` when nothing is there. `root` must be canonical.
-pub(super) fn resolve(root: &Path, path: &Path) -> Result<Option<PathBuf>, Escape> {
-    match root.join(path).canonicalize() {
-        Ok(real) if real.starts_with(root) => Ok(Some(real)),
-        Ok(_) => Err(Escape::Link),
-        Err(_) => Ok(None),
+/// The root of a repository, and the real places of the folders in it as far as they were asked
+/// for: thousands of files lie in few of them.
+pub(super) struct Root {
+    /// Canonical.
+    path: PathBuf,
+    folders: Mutex<HashMap<PathBuf, Option<PathBuf>>>,
+}
+
+impl Root {
+    /// `path` must be canonical.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            folders: Mutex::default(),
+        }
+    }
+
+    /// The real place of `path` below the root, and what is there; `None` when nothing is.
+    pub(super) fn resolve(&self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, Escape> {
+        // `path` has no `.` and no `..`: its last part is a name, unless it is the root itself.
+        let real = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => {
+                let Some(folder) = self.folder(folder) else {
+                    return Ok(None);
+                };
+                let real = folder.join(name);
+                match real.symlink_metadata() {
+                    Ok(metadata) if metadata.is_symlink() => real.canonicalize().ok(),
+                    Ok(metadata) => return self.inside(real, metadata).map(Some),
+                    Err(_) => None,
+                }
+            }
+            _ => Some(self.path.clone()),
+        };
+        let found = real.and_then(|real| Some((real.metadata().ok()?, real)));
+        found
+            .map(|(metadata, real)| self.inside(real, metadata))
+            .transpose()
+    }
+
+    fn inside(&self, real: PathBuf, metadata: Metadata) -> Result<(PathBuf, Metadata), Escape> {
+        match real.starts_with(&self.path) {
+            true => Ok((real, metadata)),
+            false => Err(Escape::Link),
+        }
+    }
+
+    fn folder(&self, folder: &Path) -> Option<PathBuf> {
+        let folders = || self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = folders().get(folder) {
+            return known.clone();
+        }
+        let real = self.path.join(folder).canonicalize().ok();
+        folders().insert(folder.to_owned(), real.clone());
+        real
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Reader<'a> {
 
 /// Reads one file; with any error in it there is no entry, but perhaps a name.
 pub(super) fn read(
-    root: &Path,
+    root: &paths::Root,
     file: &Path,
     options: &LoadOptions,
     names: &mut Vec<Named>,
@@ -100,9 +100,9 @@ pub(super) fn read(
     reader.entry(root, options, document, named)
 }
 
-fn read_bytes(root: &Path, file: &Path) -> Result<Vec<u8>, (&'static str, String)> {
+fn read_bytes(root: &paths::Root, file: &Path) -> Result<Vec<u8>, (&'static str, String)> {
     let unreadable = |what: String| (code::UNREADABLE, format!("can't read the file: {what}"));
-    let real = match paths::resolve(root, file) {
+    let (real, kind) = match root.resolve(file) {
         Ok(Some(real)) => real,
         Ok(None) => return Err(unreadable("nothing is there, or no access".into())),
         Err(escape) => {
@@ -111,7 +111,6 @@ fn read_bytes(root: &Path, file: &Path) -> Result<Vec<u8>, (&'static str, String
         }
     };
     // A named pipe would block for ever: look before opening.
-    let kind = real.metadata().map_err(|e| unreadable(e.to_string()))?;
     if !kind.is_file() {
         return Err(unreadable("it is no regular file".into()));
     }
@@ -126,7 +125,7 @@ fn read_bytes(root: &Path, file: &Path) -> Result<Vec<u8>, (&'static str, String
 impl<'a> Reader<'a> {
     fn entry(
         &mut self,
-        root: &Path,
+        root: &paths::Root,
         options: &LoadOptions,
         document: NodeId,
         named: Option<ProcessorRef>,

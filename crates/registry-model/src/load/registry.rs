@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{files, reader};
+use rayon::prelude::*;
+
+use super::{files, paths, reader};
 use crate::finding::{Finding, Findings, Severity, code};
 use crate::{Entry, Position, ProcessorRef};
 
@@ -83,10 +85,20 @@ impl Registry {
         if files.is_empty() && findings.is_empty() {
             findings.push(files::nothing_found(&root, &options.globs));
         }
+        let root = paths::Root::new(root);
+        let read: Vec<_> = files
+            .par_iter()
+            .map(|file| {
+                let (mut names, mut findings) = (Vec::new(), Vec::new());
+                let entry = reader::read(&root, file, options, &mut names, &mut findings);
+                (entry, names, findings)
+            })
+            .collect();
         let (mut entries, mut names) = (Vec::new(), Vec::new());
-        for file in files {
-            let entry = reader::read(&root, &file, options, &mut names, &mut findings);
+        for (entry, named, found) in read {
             entries.extend(entry);
+            names.extend(named);
+            findings.extend(found);
         }
         refuse_doubles(&names, &mut findings);
 
