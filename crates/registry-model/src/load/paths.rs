@@ -58,34 +58,29 @@ impl Root {
         }
     }
 
-    /// The real place of `path` below the root, and what is there; `None` when nothing is.
+    /// The real place of `path` below the root, and what is there; `None` when nothing is. `path`
+    /// has neither `.` nor `..`.
     pub(super) fn resolve(&self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, Escape> {
-        // `path` has no `.` and no `..`: its last part is a name, unless it is the root itself.
-        let real = match (path.parent(), path.file_name()) {
-            (Some(folder), Some(name)) => {
-                let Some(folder) = self.folder(folder) else {
-                    return Ok(None);
-                };
-                let real = folder.join(name);
-                match real.symlink_metadata() {
-                    Ok(metadata) if metadata.is_symlink() => real.canonicalize().ok(),
-                    Ok(metadata) => return self.inside(real, metadata).map(Some),
-                    Err(_) => None,
-                }
-            }
-            _ => Some(self.path.clone()),
-        };
-        let found = real.and_then(|real| Some((real.metadata().ok()?, real)));
-        found
-            .map(|(metadata, real)| self.inside(real, metadata))
+        self.find(path)
+            .map(|(real, metadata)| match real.starts_with(&self.path) {
+                true => Ok((real, metadata)),
+                false => Err(Escape::Link),
+            })
             .transpose()
     }
 
-    fn inside(&self, real: PathBuf, metadata: Metadata) -> Result<(PathBuf, Metadata), Escape> {
-        match real.starts_with(&self.path) {
-            true => Ok((real, metadata)),
-            false => Err(Escape::Link),
+    fn find(&self, path: &Path) -> Option<(PathBuf, Metadata)> {
+        let real = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => self.folder(folder)?.join(name),
+            _ => self.path.clone(),
+        };
+        let metadata = real.symlink_metadata().ok()?;
+        if !metadata.is_symlink() {
+            return Some((real, metadata));
         }
+        let real = real.canonicalize().ok()?;
+        let metadata = real.metadata().ok()?;
+        Some((real, metadata))
     }
 
     fn folder(&self, folder: &Path) -> Option<PathBuf> {
@@ -93,7 +88,7 @@ impl Root {
         if let Some(known) = folders().get(folder) {
             return known.clone();
         }
-        let real = self.path.join(folder).canonicalize().ok();
+        let real = self.find(folder).map(|(real, _)| real);
         folders().insert(folder.to_owned(), real.clone());
         real
     }

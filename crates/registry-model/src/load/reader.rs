@@ -114,8 +114,9 @@ fn read_bytes(root: &paths::Root, file: &Path) -> Result<Vec<u8>, (&'static str,
     if !kind.is_file() {
         return Err(unreadable("it is no regular file".into()));
     }
-    let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
+    let length = usize::try_from(kind.len().min(limit)).unwrap_or(MAX_BYTES);
+    let mut bytes = Vec::with_capacity(length + 1);
     File::open(&real)
         .and_then(|open| open.take(limit).read_to_end(&mut bytes))
         .map_err(|e| unreadable(e.to_string()))?;
