@@ -115,7 +115,7 @@ impl Caller {
                 }
                 Ok(reply) => match self.judge(operation, &reply, attempt, last)? {
                     Some(wait) => {
-                        maybe_done_before |= reply.status >= 500;
+                        maybe_done_before |= is_server_error(reply.status);
                         wait
                     }
                     None => {
@@ -196,12 +196,12 @@ impl Caller {
             };
         }
         match reply.status {
-            500.. if last => Err(GithubError::Server {
+            status if is_server_error(status) && last => Err(GithubError::Server {
                 operation: operation.text.clone(),
                 status: reply.status,
                 message: self.refusal(reply.status, &reply.body).message,
             }),
-            500.. => Ok(Some(reply.retry_after.map_or_else(
+            status if is_server_error(status) => Ok(Some(reply.retry_after.map_or_else(
                 || self.backoff(attempt),
                 |wait| wait.min(self.retry.longest_wait),
             ))),
@@ -278,6 +278,12 @@ pub(crate) fn parse<T: DeserializeOwned>(
         operation: operation.text.clone(),
         reason: error.to_string(),
     })
+}
+
+/// Whether GitHub, or what stands before it, did not get to an answer; 408 says so of a request that
+/// took too long to arrive.
+fn is_server_error(status: u16) -> bool {
+    status == 408 || status >= 500
 }
 
 fn cancelled(operation: &Operation) -> GithubError {

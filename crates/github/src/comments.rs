@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,6 +14,11 @@ const PAGES: u32 = 10;
 pub struct Comment {
     /// The login of whoever said it; empty for a deleted account.
     pub author: String,
+    /// Whether it is by an App, or by somebody who belongs to the repository: an owner, a member or
+    /// a collaborator. Under a public repository's pull requests everybody can comment.
+    pub from_inside: bool,
+    /// When it was said.
+    pub created: Timestamp,
     /// The text.
     pub body: String,
 }
@@ -21,6 +27,24 @@ pub struct Comment {
 struct Listed {
     body: Option<String>,
     user: Option<User>,
+    #[serde(default)]
+    author_association: String,
+    #[serde(default)]
+    created_at: Timestamp,
+}
+
+impl From<Listed> for Comment {
+    fn from(listed: Listed) -> Self {
+        let author = listed.user.map(|user| user.login).unwrap_or_default();
+        let belongs = ["OWNER", "MEMBER", "COLLABORATOR"];
+        Self {
+            from_inside: author.ends_with("[bot]")
+                || belongs.contains(&listed.author_association.as_str()),
+            author,
+            created: listed.created_at,
+            body: listed.body.unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -43,10 +67,7 @@ impl Repo {
             ));
             let listed: Vec<Listed> = self.caller.json(&operation, Method::Get, &path).await?;
             let last = listed.len() < PAGE;
-            comments.extend(listed.into_iter().map(|one| Comment {
-                author: one.user.map(|user| user.login).unwrap_or_default(),
-                body: one.body.unwrap_or_default(),
-            }));
+            comments.extend(listed.into_iter().map(Comment::from));
             if last {
                 break;
             }
@@ -54,8 +75,9 @@ impl Repo {
         Ok(comments)
     }
 
-    /// Comments on a pull request, unless a comment that contains `marker` is there. Says whether
-    /// it commented now. `body` should contain the marker, as an HTML comment.
+    /// Comments on a pull request, unless a comment from inside ([`Comment::from_inside`]) that
+    /// contains `marker` was made there, after `since` if that is given. Says whether it commented
+    /// now. `body` should contain the marker, as an HTML comment.
     ///
     /// An attempt whose answer was lost is not repeated blindly: the comments are read again first.
     ///
@@ -65,6 +87,7 @@ impl Repo {
         &self,
         number: u64,
         marker: &str,
+        since: Option<Timestamp>,
         body: &str,
     ) -> Result<bool, GithubError> {
         let operation = self.pull_operation("comment on", number, WRITE);
@@ -73,7 +96,12 @@ impl Repo {
         let mut attempt = 1;
         loop {
             let there = self.comments(number).await?;
-            if there.iter().any(|comment| comment.body.contains(marker)) {
+            let counts = |comment: &Comment| {
+                comment.from_inside
+                    && comment.body.contains(marker)
+                    && since.is_none_or(|since| comment.created >= since)
+            };
+            if there.iter().any(counts) {
                 // It is ours, if an answer was lost.
                 return Ok(attempt > 1);
             }

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -22,8 +23,12 @@ pub struct PullRequestDetails {
     pub from_here: bool,
     /// The names of its labels.
     pub labels: Vec<String>,
+    /// Whom a review is asked of and has not come from: people by login, teams by slug.
+    pub reviewers: Vec<String>,
     /// Whether it is not ready for review.
     pub draft: bool,
+    /// When it was closed or merged, if it is not open.
+    pub closed_at: Option<Timestamp>,
     /// Where it stands.
     pub state: PullRequestState,
     /// What the GraphQL API calls it.
@@ -46,6 +51,8 @@ pub enum PullRequestState {
 pub struct PullRequestFilter {
     /// Those that are open, or those that are not any more.
     pub open: bool,
+    /// The branch of this repository with the change.
+    pub head: Option<String>,
     /// The branch that they are to change.
     pub base: Option<String>,
     /// How many pages of 100 are read at most.
@@ -75,8 +82,13 @@ struct Full {
     #[serde(default)]
     labels: Vec<Label>,
     #[serde(default)]
+    requested_reviewers: Vec<User>,
+    #[serde(default)]
+    requested_teams: Vec<Team>,
+    #[serde(default)]
     draft: bool,
     state: String,
+    closed_at: Option<Timestamp>,
     merged_at: Option<String>,
     node_id: NodeId,
 }
@@ -84,6 +96,11 @@ struct Full {
 #[derive(Deserialize)]
 struct User {
     login: String,
+}
+
+#[derive(Deserialize)]
+struct Team {
+    slug: String,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +119,11 @@ impl Repo {
     ) -> Result<Vec<PullRequestDetails>, GithubError> {
         let state = if filter.open { "open" } else { "closed" };
         let mut query = format!("state={state}&sort=updated&direction=desc&per_page={PAGE}");
+        if let Some(head) = &filter.head {
+            check_branch(head)?;
+            let branch = encode(head).replace('/', "%2F");
+            query.push_str(&format!("&head={}%3A{branch}", self.name.owner()));
+        }
         if let Some(base) = &filter.base {
             check_branch(base)?;
             query.push_str(&format!("&base={}", encode(base).replace('/', "%2F")));
@@ -121,8 +143,9 @@ impl Repo {
         let mut seen = std::collections::BTreeSet::new();
         found.retain(|one| seen.insert(one.request.number));
         let wanted = |one: &PullRequestDetails| {
+            let is_head = |head: &String| *head == one.request.head && one.from_here;
             let is_base = |base: &String| *base == one.request.base;
-            filter.base.as_ref().is_none_or(is_base)
+            filter.head.as_ref().is_none_or(is_head) && filter.base.as_ref().is_none_or(is_base)
         };
         found.retain(wanted);
         Ok(found)
@@ -207,13 +230,17 @@ impl Repo {
     }
 
     fn details(&self, full: Full) -> PullRequestDetails {
+        let people = full.requested_reviewers.into_iter().map(|user| user.login);
+        let teams = full.requested_teams.into_iter().map(|team| team.slug);
         PullRequestDetails {
             title: full.title,
             body: full.body.unwrap_or_default(),
             author: full.user.map(|user| user.login).unwrap_or_default(),
             from_here: self.is_ours(&full.head),
             labels: full.labels.into_iter().map(|label| label.name).collect(),
+            reviewers: people.chain(teams).collect(),
             draft: full.draft,
+            closed_at: full.closed_at,
             state: match full.state.as_str() {
                 "open" => PullRequestState::Open,
                 _ if full.merged_at.is_some() => PullRequestState::Merged,

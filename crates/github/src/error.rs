@@ -111,7 +111,7 @@ pub enum GithubError {
         /// How long GitHub asks to wait.
         wait: Option<Duration>,
     },
-    /// 5xx, still so after the retries.
+    /// 408 or 5xx, still so after the retries.
     #[error("{operation}: GitHub answered {status} ({message})")]
     Server {
         /// What was to be done, with its object.

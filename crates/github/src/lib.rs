@@ -11,7 +11,7 @@
 //! compare and swap for, [`Repo::replace_branch`] and [`Repo::delete_branch_at`], reads before it
 //! writes, and tells what can happen in between.
 //!
-//! Server errors, broken connections and rate limits are retried a few times ([`Retry`]); refusals
+//! Server errors, timeouts (408), broken connections and rate limits are retried a few times ([`Retry`]); refusals
 //! never are. A call that may have been carried out although its answer
 //! was lost is not carried out twice: the state is read again instead. Every error is one sentence
 //! with the operation and its object, and [`GithubError::hint`] names the permission or the setting

@@ -176,15 +176,29 @@ impl Repo {
             "base": base,
             "draft": draft,
         });
-        let Answer {
-            outcome,
-            maybe_done_before,
-        } = self
-            .send_when_settled(&operation, Method::Post(payload), &self.path("/pulls"))
-            .await?;
-        let refusal = match outcome {
-            Ok(body) => return Ok(crate::call::parse::<Pull>(&operation, &body)?.into()),
-            Err(refusal) => refusal,
+        let path = self.path("/pulls");
+        let mut attempt = 1;
+        let (refusal, maybe_done_before) = loop {
+            let method = Method::Post(payload.clone());
+            let Answer {
+                outcome,
+                maybe_done_before,
+            } = self.send_when_settled(&operation, method, &path).await?;
+            let refusal = match outcome {
+                Ok(body) => return Ok(crate::call::parse::<Pull>(&operation, &body)?.into()),
+                Err(refusal) => refusal,
+            };
+            // A branch that was made a moment ago is not known everywhere yet.
+            let too_early = refusal.status == 422
+                && refusal.says("head invalid")
+                && attempt < self.caller.retry.attempts
+                && self.branch_head(head).await?.is_some();
+            if !too_early {
+                break (refusal, maybe_done_before);
+            }
+            let wait = self.caller.backoff(attempt);
+            self.caller.pause(&operation, wait).await?;
+            attempt += 1;
         };
         if refusal.status == 422 && refusal.says("a pull request already exists") {
             if maybe_done_before {

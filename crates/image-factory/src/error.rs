@@ -87,6 +87,17 @@ pub enum FactoryError {
         #[source]
         source: OciError,
     },
+    /// A base image is replaced, and a stage has the same name: the builder would take the image for
+    /// that stage.
+    #[error("replace base image `{name}` of {}:{line}: a stage has the same name", .dockerfile.display())]
+    ShadowedBase {
+        /// The Dockerfile.
+        dockerfile: PathBuf,
+        /// The line that names it, counted from 1.
+        line: usize,
+        /// The image, and the stage.
+        name: String,
+    },
     /// A file or folder cannot be read.
     #[error("read `{}`", .path.display())]
     Read {
@@ -262,13 +273,37 @@ pub enum FactoryError {
         /// How many were to be written.
         total: usize,
     },
-    /// A person has commits where the pins are to go, and they would be lost.
+    /// Somebody else has commits where the pins are to go, and they would be lost.
     #[error("write pins to {place}: it has commits of {by}, which would be lost")]
     PinsBlocked {
         /// `pull request #7`, or the branch.
         place: String,
         /// Whose commits.
         by: String,
+    },
+    /// The branch for the pins is there, and is not the bot's for that base: it is never written to.
+    #[error("write pins to branch `{branch}`: it is not the bot's branch for `{base}`")]
+    PinBranch {
+        /// The branch that was to be written.
+        branch: String,
+        /// The branch that the pins are for.
+        base: String,
+    },
+    /// The open request of the branch has pins that this run would take away.
+    #[error("write pins to {place}: it pins `{file}`, which this run says nothing of")]
+    PinsPartial {
+        /// `pull request #7`.
+        place: String,
+        /// The first such registry file.
+        file: String,
+    },
+    /// The images are of code that the branch does not have.
+    #[error("propose pins for `{base}`: they are of commit {commit}, which `{base}` does not have")]
+    PinSource {
+        /// The branch that the pins are for.
+        base: String,
+        /// The commit that was built, shortened.
+        commit: String,
     },
     /// Others write at the same time, again and again.
     #[error("propose pins for `{base}`: others wrote at the same time, {attempts} times in a row")]
@@ -319,6 +354,14 @@ pub enum FactoryError {
         /// What is wrong.
         problem: String,
     },
+    /// A branch whose pins are wanted has no registry files.
+    #[error("find what `{branch}` pins: no file there matches `{}`", .globs.join("`, `"))]
+    NoPinFiles {
+        /// The branch.
+        branch: String,
+        /// The patterns of its registry files.
+        globs: Vec<String>,
+    },
     /// A registry says that an image has parts of parts of parts.
     #[error("list what belongs to `{image}`: the registry goes deeper than images do")]
     TooDeep {
@@ -347,6 +390,7 @@ impl FactoryError {
             | Self::NoRepository { .. }
             | Self::BadRepository { .. }
             | Self::NoPinPlace { .. }
+            | Self::ShadowedBase { .. }
             | Self::IgnoreRule { .. }
             | Self::Read { .. }
             | Self::Write { .. }
@@ -365,7 +409,8 @@ impl FactoryError {
             | Self::BuildxTooOld { .. }
             | Self::NoBranch { .. }
             | Self::History(_)
-            | Self::UnreadablePins { .. } => ErrorClass::Input,
+            | Self::UnreadablePins { .. }
+            | Self::NoPinFiles { .. } => ErrorClass::Input,
             Self::Registry(_)
             | Self::NoBaseImage { .. }
             | Self::BuildFailed(_)
@@ -378,6 +423,9 @@ impl FactoryError {
             Self::PinPlace { .. }
             | Self::PartlyPinned { .. }
             | Self::PinsBlocked { .. }
+            | Self::PinBranch { .. }
+            | Self::PinsPartial { .. }
+            | Self::PinSource { .. }
             | Self::PinsContended { .. }
             | Self::PinLoop { .. }
             | Self::ReportsDisagree { .. }
@@ -415,6 +463,9 @@ impl FactoryError {
                 platforms.first().map_or("amd64", Platform::arch),
                 file.display()
             ),
+            Self::ShadowedBase { .. } => {
+                "give the stage another name, or name a tag of the image in `FROM`".to_owned()
+            }
             Self::NoEngine { .. } => {
                 "start Docker (`systemctl start docker`), or set DOCKER_HOST to an engine that runs"
                     .to_owned()
@@ -425,8 +476,9 @@ impl FactoryError {
                     .to_owned()
             }
             Self::Engine { .. } => "check DOCKER_HOST and `docker version`".to_owned(),
-            Self::EngineWithoutBuildKit { .. } => "install Docker 18.09 or newer".to_owned(),
-            Self::EngineLacks {
+            // Without named contexts, hardly anything can be built.
+            Self::EngineWithoutBuildKit { .. }
+            | Self::EngineLacks {
                 feature: Feature::NamedContexts,
                 ..
             } => "install Docker 23 or newer".to_owned(),
@@ -475,9 +527,25 @@ impl FactoryError {
             Self::UnreadablePins { branch, .. } => {
                 format!("correct the file on `{branch}`: what it pins must be known to be kept")
             }
+            Self::NoPinFiles { branch, .. } => format!(
+                "correct `registry-files` in `pipeline.yml` of `{branch}`, or name the branches that \
+                 have processors with --branches"
+            ),
             Self::PinsBlocked { .. } => {
                 "merge or close it, or let the bot take it over with `--takeover`".to_owned()
             }
+            Self::PinBranch { .. } => {
+                "name a branch with `--branch` that only the bot uses, another one for each base; or \
+                 delete this one if nobody needs it"
+                    .to_owned()
+            }
+            Self::PinsPartial { .. } => {
+                "pin all processors in one run, or merge or close that request first".to_owned()
+            }
+            Self::PinSource { base, .. } => format!(
+                "run this on `{base}`, after the commit was pushed to it, or name the branch that \
+                 has the commit with `--base`"
+            ),
             Self::PinsContended { .. } => {
                 "run it again; `concurrency:` in the workflow has runs wait for each other"
                     .to_owned()

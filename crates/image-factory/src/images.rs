@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
-use registry_model::{Digest, PinnedImage, Repository};
+use registry_model::{Digest, PinnedImage, Platform, Repository};
 
 type Answer<T> = Result<T, OciError>;
 
@@ -14,7 +14,7 @@ pub trait Images: Sync {
         tag: &str,
     ) -> impl Future<Output = Answer<Option<Digest>>> + Send;
 
-    /// Whether the registry has this image.
+    /// Whether the registry has this image, with every manifest that it lists.
     fn exists(&self, image: &PinnedImage) -> impl Future<Output = Answer<bool>> + Send;
 
     /// What an image is: its platforms and its size.
@@ -23,6 +23,14 @@ pub trait Images: Sync {
     /// What the image's config says, for each platform.
     fn configs(&self, image: &PinnedImage)
     -> impl Future<Output = Answer<Vec<ImageConfig>>> + Send;
+
+    /// What the image's config says for each of these platforms, if it is for any of them; else for
+    /// each of all. That is asked of base images, of which some registries count every answer.
+    fn configs_for(
+        &self,
+        image: &PinnedImage,
+        platforms: &[Platform],
+    ) -> impl Future<Output = Answer<Vec<ImageConfig>>> + Send;
 
     /// Lets `tag` stand for the image, unless it stands for another one already.
     fn tag(&self, image: &PinnedImage, tag: &str) -> impl Future<Output = Answer<()>> + Send;
@@ -64,7 +72,7 @@ impl Images for oci::Client {
     }
 
     async fn exists(&self, image: &PinnedImage) -> Answer<bool> {
-        Self::exists(self, image).await
+        Self::is_whole(self, image).await
     }
 
     async fn describe(&self, image: &PinnedImage) -> Answer<ImageInfo> {
@@ -73,6 +81,14 @@ impl Images for oci::Client {
 
     async fn configs(&self, image: &PinnedImage) -> Answer<Vec<ImageConfig>> {
         Self::configs(self, image).await
+    }
+
+    async fn configs_for(
+        &self,
+        image: &PinnedImage,
+        platforms: &[Platform],
+    ) -> Answer<Vec<ImageConfig>> {
+        Self::configs_for(self, image, platforms).await
     }
 
     async fn tag(&self, image: &PinnedImage, tag: &str) -> Answer<()> {

@@ -204,6 +204,34 @@ async fn base_images_are_replaced_and_their_digests_count() {
     .await;
 }
 
+/// A named context would take the place of the stage.
+#[tokio::test]
+async fn a_stage_with_the_name_of_its_base_is_built() {
+    with_store(async |store| {
+        let mut project = Project::new(&store.host);
+        project.processor("base", &shell(""), "");
+        let plan = project.plan(&store.client).await;
+        let base = project.build(&plan, store).await.unwrap().built.remove(0);
+        let image = base.image.repository.tagged(&base.tags[0]);
+        // Stages have names without a host; the engine knows this one only.
+        let name = format!("base-{}", uuid::Uuid::new_v4());
+        docker(&["tag", &image, &name]).await;
+
+        let user = format!("FROM {name} AS {name}\nLABEL own=yes\n");
+        project.processor("user", &user, "");
+        project.options.offline = true;
+        let plan = project.plan(&store.client).await;
+        let ended = project.build(&plan, store).await;
+        docker(&["rmi", &name]).await;
+        let report = ended.unwrap();
+        let built = report.built.iter();
+        let mut built = built.filter(|built| built.name() == "x/user@1");
+        let configs = store.client.configs(&built.next().unwrap().image).await;
+        assert_eq!(configs.unwrap()[0].labels["own"], "yes");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn arguments_arrive_as_they_are_written() {
     with_store(async |store| {

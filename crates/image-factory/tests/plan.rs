@@ -12,6 +12,7 @@ mod shelf;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use image_factory::plan::{
@@ -228,6 +229,126 @@ async fn a_base_that_no_registry_shows_counts_by_its_name() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_not_taken_unpins_nothing() {
+    let project = Project::new("FROM python:3\nCOPY libs /libs\n");
+    let shelf = Shelf::default();
+    shelf.answer("docker.io/library/python:3", Answer::BadLogin);
+    let error = project.try_plan(&shelf).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "look up base image `python:3` of code/one/Dockerfile:1"
+    );
+    assert!(error.hint().unwrap().contains("docker login docker.io"));
+
+    // Who may ask for the digest and not for more does not get another key.
+    shelf.put("docker.io/library/python:3", "1");
+    shelf.no_configs.store(true, Ordering::Relaxed);
+    let error = project.try_plan(&shelf).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "look up base image `python:3` of code/one/Dockerfile:1"
+    );
+}
+
+#[tokio::test]
+async fn a_base_that_moves_counts_in_every_dockerfile() {
+    for text in [
+        "FROM python:3\nRUN python3 - <<EOF\nimport os\nEOF\nCOPY libs /libs\n",
+        "FROM python:3\nRUN cat <<EOF > /x\nCOPY . /y\nEOF\n",
+        "FROM python:3\nRUN cat <<-'EOF' | sh\n\tEOF\nRUN --new-flag x\n",
+        "ARG A=\"3\" B=\"slim\"\nFROM python:$A\n",
+        "ARG A=x \\\n  B=3\nFROM python:$B\n",
+        "ARG V='3'\nFROM python:${V}\n",
+        "FROM scratch\nRUN --mount=\"type=bind,from=python:3,target=/p\" x\n",
+        "# syntax=example.org/mine\nFROM python:3\nANYTHING <<\n",
+        "FROM scratch AS a\nFROM python:3 AS A\nNEW instruction\n",
+        "FROM python:3 AS base-amd64\nFROM base-$TARGETARCH\n",
+    ] {
+        let project = Project::new(text);
+        let shelf = Shelf::default();
+        shelf.put("docker.io/library/python:3", "1");
+        let item = project.item(&shelf).await;
+        let exact = format!("python:3 = docker.io/library/python@{}", digest("1"));
+        assert_eq!(bases(&item), [exact], "{text}");
+        shelf.put("docker.io/library/python:3", "2");
+        assert_ne!(project.item(&shelf).await.key, item.key, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_stage_with_the_name_of_its_base_keeps_its_instructions() {
+    let mut project = Project::new("FROM node AS node\nCOPY libs /libs\n");
+    let shelf = Shelf::default();
+    shelf.put("docker.io/library/node:latest", "1");
+    let item = project.item(&shelf).await;
+    assert!(item.base_images[0].shadowed);
+    let exact = format!("node = docker.io/library/node@{}", digest("1"));
+    assert_eq!(bases(&item), [exact]);
+    let json = serde_json::to_string(&item).unwrap();
+    assert_eq!(serde_json::from_str::<Planned>(&json).unwrap(), item);
+
+    let options = &mut project.options.base_images;
+    options.insert("node".into(), "127.0.0.1:5000/base/node:1".into());
+    let error = project.try_plan(&shelf).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "replace base image `node` of code/one/Dockerfile:1: a stage has the same name"
+    );
+    assert_eq!(error.class(), ErrorClass::Input);
+    assert!(error.hint().is_some());
+    // A stage is no image, whatever is not certain beside it.
+    project.write("code/one/Dockerfile", "FROM scratch AS node\nFROM a-$X\n");
+    assert_eq!(bases(&project.item(&shelf).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn base_images_are_asked_only_for_what_is_not_there() {
+    let project = Project::new("FROM python:3\nCOPY libs /libs\n");
+    let two = "ref: x/two@1\nimage:\n  oci: sha256:pending\nbuild:\n  context: .\n  \
+               dockerfile: two/Dockerfile\n";
+    project.write("code/registry/two.yaml", two);
+    project.write("code/two/Dockerfile", "FROM python:3\nCOPY one /one\n");
+    let shelf = Shelf::default();
+    shelf.put("docker.io/library/python:3", "1");
+    let configs = || {
+        let asked = shelf.asked().into_iter();
+        asked.filter(|asked| asked.starts_with("configs")).count()
+    };
+    let first = project.plan(&shelf).await;
+    assert_eq!(configs(), 1);
+    let built = |item: &Planned, hex: &str| {
+        let tag = item.repository.tagged(&item.key.tag());
+        shelf.answer(&tag, Answer::Digest(digest(hex)));
+    };
+    built(&first.items[0], "6");
+    built(&first.items[1], "7");
+    shelf.no_configs.store(true, Ordering::Relaxed);
+    let again = project.plan(&shelf).await;
+    assert!(again.items.iter().all(|item| item.reused().is_some()));
+    // One that is there says enough for the other.
+    project.write("code/libs/a.py", "changed");
+    let changed = project.plan(&shelf).await;
+    assert!(changed.items[0].reused().is_none() && changed.items[1].reused().is_some());
+    assert_eq!(configs(), 0);
+
+    // And the other way round: an image that adds something is never taken for one that does not,
+    // though the files are the same.
+    shelf.no_configs.store(false, Ordering::Relaxed);
+    shelf.put("docker.io/library/python:3", "2");
+    let nothing = project.plan(&shelf).await;
+    let mut adds = shelf.configs.lock().unwrap().clone();
+    adds.insert(digest("2"), config(&["RUN x"], None));
+    *shelf.configs.lock().unwrap() = adds;
+    let something = project.plan(&shelf).await;
+    assert_ne!(something.items[0].key, nothing.items[0].key);
+    built(&something.items[0], "8");
+    built(&something.items[1], "9");
+    let again = project.plan(&shelf).await;
+    assert!(again.items.iter().all(|item| item.reused().is_some()));
+    assert_eq!(project.after(&again, &[]).await, []);
+}
+
+#[tokio::test]
 async fn only_what_is_copied_counts() {
     let project = Project::new("FROM python:3\nCOPY libs/*.py /libs/\nCOPY one /one\n");
     let shelf = Shelf::default();
@@ -378,6 +499,15 @@ async fn says_what_changed_since_the_pin() {
         why(&item),
         format!("`code/libs/a.py` changed since pin {short}")
     );
+
+    // An image that came out the same from other inputs has a record of each, in any order.
+    let mut further = record.clone();
+    further.dockerfile_sha256 = "0".repeat(64);
+    further.context_sha256 = "0".repeat(64);
+    further.files.insert("libs/z.py".into(), "100644 1".into());
+    let further = further.to_bytes().unwrap();
+    keep(vec![record.to_bytes().unwrap(), further]);
+    assert_eq!(why(&project.item(&shelf).await), why(&item));
 
     shelf.put("docker.io/library/python:3", "2");
     project.write("code/libs/b.py", "new");

@@ -130,6 +130,7 @@ pub(crate) async fn judge(call: &Call<'_>, reply: Reply) -> Result<Answer, OciEr
         StatusCode::UNAUTHORIZED if !insufficient => OciError::Unauthorized {
             operation,
             host,
+            login: known,
             message: said,
         },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => OciError::Forbidden {

@@ -49,8 +49,43 @@ enum Shown {
     #[default]
     Unknown,
     Header(HeaderValue),
-    /// The token server refused the login: asking again could lock the account.
-    Refused(String),
+    /// The token server refused: asking again could lock the account.
+    Refused(Refusal),
+}
+
+/// What a token server says to refuse.
+#[derive(Clone)]
+struct Refusal {
+    /// 403: it may know who asks, or be shown nothing and say nothing of what there is, as GHCR's
+    /// does of a package that is not there.
+    forbids: bool,
+    message: String,
+}
+
+impl Refusal {
+    fn error(self, asker: &Asker<'_>, login: &RegistryAuth) -> OciError {
+        let operation = asker.operation.to_owned();
+        let host = asker.repository.host().to_owned();
+        match self.forbids {
+            true => OciError::Forbidden {
+                operation,
+                host,
+                message: self.message,
+            },
+            false => OciError::Unauthorized {
+                operation,
+                host,
+                login: matches!(login, RegistryAuth::Basic(..)),
+                message: self.message,
+            },
+        }
+    }
+}
+
+/// Why there is no token.
+enum NoToken {
+    Refused(Refusal),
+    Other(OciError),
 }
 
 impl Authenticator {
@@ -112,6 +147,13 @@ impl Authenticator {
         Ok(!matches!(self.login(host).await?, RegistryAuth::Basic(..)))
     }
 
+    /// Whether the token server refused to let us push.
+    pub(crate) async fn is_refused(&self, repository: &Repository) -> bool {
+        let slot = self.slot(repository, Access::PullAndPush);
+        let shown = slot.lock().await;
+        matches!(&*shown, Shown::Refused(_))
+    }
+
     fn slot(&self, repository: &Repository, access: Access) -> Arc<Slot> {
         let slots = self.slots.lock();
         let mut slots = slots.unwrap_or_else(PoisonError::into_inner);
@@ -141,23 +183,22 @@ impl Authenticator {
     ) -> Result<Option<HeaderValue>, OciError> {
         let slot = self.slot(asker.repository, asker.access);
         let mut shown = slot.lock().await;
+        let login = self.login(asker.repository.host()).await?;
         match &*shown {
             Shown::Header(header) if Some(header) != refused => return Ok(Some(header.clone())),
-            Shown::Refused(message) => return Err(unauthorized(asker, message.clone())),
+            Shown::Refused(refusal) => return Err(refusal.clone().error(asker, &login)),
             _ => {}
         }
-        let login = self.login(asker.repository.host()).await?;
         let header = match challenge {
             Challenge::Basic => basic(&login),
             Challenge::Bearer { realm, service } => {
                 match self.token(asker, realm, service.as_deref(), &login).await {
                     Ok(token) => Some(format!("Bearer {token}")),
-                    Err(error) => {
-                        if let OciError::Unauthorized { message, .. } = &error {
-                            *shown = Shown::Refused(message.clone());
-                        }
-                        return Err(error);
+                    Err(NoToken::Refused(refusal)) => {
+                        *shown = Shown::Refused(refusal.clone());
+                        return Err(refusal.error(asker, &login));
                     }
+                    Err(NoToken::Other(error)) => return Err(error),
                 }
             }
         };
@@ -179,16 +220,18 @@ impl Authenticator {
         realm: &Url,
         service: Option<&str>,
         login: &RegistryAuth,
-    ) -> Result<String, OciError> {
+    ) -> Result<String, NoToken> {
         #[derive(Deserialize)]
         struct Token {
             token: Option<String>,
             access_token: Option<String>,
         }
         let host = asker.repository.host();
-        let malformed = |problem: &str| OciError::Malformed {
-            operation: asker.operation.to_owned(),
-            problem: format!("log in to `{host}`: {problem}"),
+        let malformed = |problem: &str| {
+            NoToken::Other(OciError::Malformed {
+                operation: asker.operation.to_owned(),
+                problem: format!("log in to `{host}`: {problem}"),
+            })
         };
         if !self.may_see_the_login(asker.base, realm) {
             return Err(malformed(
@@ -211,7 +254,7 @@ impl Authenticator {
         if let Some(header) = basic(login) {
             request = request.header(AUTHORIZATION, header);
         }
-        let failed = |source| no_answer(asker.operation, source);
+        let failed = |source| NoToken::Other(no_answer(asker.operation, source));
         let response = request.send().await.map_err(failed)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = answer::read(response)
@@ -222,7 +265,7 @@ impl Authenticator {
         let html = typed.is_some_and(|it| it.starts_with("text/html"))
             || body.trim_ascii_start().starts_with(b"<");
         if html || answer::is_passing(status) {
-            return Err(OciError::Unavailable {
+            return Err(NoToken::Other(OciError::Unavailable {
                 operation: asker.operation.to_owned(),
                 status: None,
                 message: format!(
@@ -230,7 +273,7 @@ impl Authenticator {
                     with_status(status, &said(&body, html))
                 ),
                 retry_after: answer::retry_after(&headers),
-            });
+            }));
         }
         if status.is_success() {
             let token: Token =
@@ -242,13 +285,13 @@ impl Authenticator {
                 .ok_or_else(|| malformed("the answer has no token"));
         }
         let message = said(&body, html);
-        Err(unauthorized(
-            asker,
-            match status {
+        Err(NoToken::Refused(Refusal {
+            forbids: status == StatusCode::FORBIDDEN,
+            message: match status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => message,
                 status => with_status(status, &message),
             },
-        ))
+        }))
     }
 
     /// A registry may name any token server, but the login never leaves over plain HTTP, unless
@@ -264,14 +307,6 @@ impl Authenticator {
         };
         realm.scheme() == "https"
             || (realm.scheme() == "http" && (base.scheme() == "http" || listed()))
-    }
-}
-
-fn unauthorized(asker: &Asker<'_>, message: String) -> OciError {
-    OciError::Unauthorized {
-        operation: asker.operation.to_owned(),
-        host: asker.repository.host().to_owned(),
-        message,
     }
 }
 

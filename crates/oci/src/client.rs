@@ -75,16 +75,31 @@ impl Client {
     /// When the registry cannot be asked, or answers with another digest.
     pub async fn exists(&self, image: &PinnedImage) -> Result<bool, OciError> {
         let operation = format!("look up `{image}`");
-        let Some(answer) = self.by_digest(image, Call::head, &operation).await? else {
-            return Ok(false);
+        let found = self.media_type(image, &operation).await?;
+        Ok(found.is_some())
+    }
+
+    /// What the registry says that `image` is, if it says so; `None` when there is none.
+    pub(crate) async fn media_type(
+        &self,
+        image: &PinnedImage,
+        operation: &str,
+    ) -> Result<Option<Option<String>>, OciError> {
+        let Some(answer) = self.by_digest(image, Call::head, operation).await? else {
+            return Ok(None);
         };
-        match answer.digest(&operation)? {
-            Some(found) if found != image.digest => {
-                Err(OciError::DigestMismatch { operation, found })
-            }
-            Some(_) => Ok(true),
+        let media_type = answer.content_type();
+        match answer.digest(operation)? {
+            Some(found) if found != image.digest => Err(OciError::DigestMismatch {
+                operation: operation.to_owned(),
+                found,
+            }),
+            Some(_) => Ok(Some(media_type)),
             // Without the header only the content proves it.
-            None => Ok(self.pinned(image, &operation).await?.is_some()),
+            None => {
+                let found = self.pinned(image, operation).await?;
+                Ok(found.map(|found| Some(found.media_type)))
+            }
         }
     }
 

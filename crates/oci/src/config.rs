@@ -10,6 +10,8 @@ use crate::{Client, OciError};
 
 /// Configs of one image that are asked for at once.
 const AT_ONCE: usize = 8;
+/// Manifests that an index is believed to have: for each platform one, and one about it.
+const MOST_CHILDREN: usize = 256;
 
 /// What an image's config says, for one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +48,21 @@ impl Client {
     /// # Errors
     /// As for [`Client::describe`].
     pub async fn configs(&self, image: &PinnedImage) -> Result<Vec<ImageConfig>, OciError> {
+        self.configs_for(image, &[]).await
+    }
+
+    /// The config of each of these platforms, if the image is for any of them; else of all. Of an
+    /// index that takes one request, and two for each platform.
+    ///
+    /// # Errors
+    /// As for [`Client::describe`].
+    pub async fn configs_for(
+        &self,
+        image: &PinnedImage,
+        platforms: &[Platform],
+    ) -> Result<Vec<ImageConfig>, OciError> {
         let operation = format!("read the config of `{image}`");
-        let opened = self.open(image, &operation).await?;
+        let opened = self.open_for(image, platforms, &operation).await?;
         let parts = opened.parts.into_iter();
         let configs: Vec<_> = parts
             .map(|part| self.image_config(part, &operation))
@@ -66,6 +81,33 @@ impl Client {
             labels: settings.labels.unwrap_or_default(),
             on_build: settings.on_build.unwrap_or_default(),
         })
+    }
+
+    /// Whether the registry has this image with every manifest that it lists: an index can be there
+    /// without them, once somebody has cleaned up. One request for a manifest; for an index, one
+    /// more, and one for each entry.
+    ///
+    /// # Errors
+    /// As for [`Client::exists`], and when an index makes no sense.
+    pub async fn is_whole(&self, image: &PinnedImage) -> Result<bool, OciError> {
+        let operation = format!("look up `{image}`");
+        let Some(media_type) = self.media_type(image, &operation).await? else {
+            return Ok(false);
+        };
+        if media_type.is_some_and(|kind| manifest::is_image(&kind)) {
+            return Ok(true);
+        }
+        let children = self.children(image).await?;
+        if children.len() > MOST_CHILDREN {
+            return Err(OciError::Malformed {
+                operation,
+                problem: format!("an index of more than {MOST_CHILDREN} manifests"),
+            });
+        }
+        let there = stream::iter(children)
+            .map(|child| async move { self.exists(&child).await })
+            .buffer_unordered(AT_ONCE);
+        there.try_all(std::future::ready).await
     }
 
     /// The manifests that an index consists of, attestations included, in its order; none for a

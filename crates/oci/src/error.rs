@@ -53,6 +53,8 @@ pub enum OciError {
         operation: String,
         /// The registry.
         host: String,
+        /// Whether a login was shown: then that is wrong, or has expired.
+        login: bool,
         /// What the registry said, if anything.
         message: String,
     },
@@ -230,13 +232,17 @@ impl OciError {
                 "check that the registry can be reached from here, then run it again".to_owned()
             }
             Self::Forbidden { host, .. } if host == "ghcr.io" => {
-                "open the package's settings on GitHub, and under `Manage Actions access` add \
+                "log in with a token that may read packages (`docker login ghcr.io`); if you are, \
+                 open the package's settings on GitHub, and under `Manage Actions access` add \
                  this repository with the role it needs; a workflow also needs `permissions: \
                  packages: write`"
                     .to_owned()
             }
             Self::Forbidden { host, .. } => {
-                format!("give the account you use at `{host}` access to this repository")
+                format!(
+                    "log in with an account that may (`docker login {host}`), or give the one you \
+                     use access to this repository"
+                )
             }
             Self::PushRefused {
                 repository,

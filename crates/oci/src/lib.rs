@@ -1,8 +1,8 @@
 //! Asks an OCI registry about images, by digest, and survives the registry's bad moments.
 //!
 //! The pipeline names every image by its digest, so it needs few questions: which digest does a
-//! tag stand for ([`Client::resolve`]), is this digest really there ([`Client::exists`]), what is
-//! it ([`Client::describe`], [`Client::configs`], [`Client::children`]), and is it a change
+//! tag stand for ([`Client::resolve`]), is this digest really there ([`Client::exists`]), with all
+//! that it lists ([`Client::is_whole`]), what is it ([`Client::describe`], [`Client::configs`], [`Client::children`]), and is it a change
 //! ([`Client::compare`]). It writes as little: [`Client::tag`], which never moves a tag,
 //! [`Client::move_tag`] for tags that are meant to move, and [`Client::attach`], which stores a
 //! statement beside an image, for [`Client::referrers`] and [`Client::artifact`] to find again.

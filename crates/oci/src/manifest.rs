@@ -94,6 +94,11 @@ impl Raw {
     }
 }
 
+/// Whether a manifest of this type is for one platform.
+pub(crate) fn is_image(media_type: &str) -> bool {
+    [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE].contains(&media_type)
+}
+
 /// Whether a config of this type describes something that runs.
 pub(crate) fn is_image_config(media_type: &str) -> bool {
     [IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE].contains(&media_type)

@@ -47,12 +47,23 @@ impl Client {
         image: &PinnedImage,
         operation: &str,
     ) -> Result<Opened, OciError> {
+        self.open_for(image, &[], operation).await
+    }
+
+    /// The same, looking only at what an index has for these platforms; at all if it has nothing
+    /// for any of them, or none is named.
+    pub(crate) async fn open_for(
+        &self,
+        image: &PinnedImage,
+        platforms: &[Platform],
+        operation: &str,
+    ) -> Result<Opened, OciError> {
         let Some(raw) = self.pinned(image, operation).await? else {
             return Err(self.missing(image, operation).await);
         };
         let (kind, parts) = match raw.parse(operation)? {
             Parsed::Index(index) => {
-                let parts = self.parts(image, &index, operation).await?;
+                let parts = self.parts(image, &index, platforms, operation).await?;
                 (ImageKind::Index, parts)
             }
             Parsed::Image(manifest) => {
@@ -88,10 +99,14 @@ impl Client {
         &self,
         image: &PinnedImage,
         index: &OciImageIndex,
+        platforms: &[Platform],
         operation: &str,
     ) -> Result<Vec<Part>, OciError> {
         let entries = index.manifests.iter().filter(|it| !is_attestation(it));
-        let entries: Vec<&ImageIndexEntry> = entries.collect();
+        let mut entries: Vec<&ImageIndexEntry> = entries.collect();
+        if entries.iter().any(|entry| is_for(entry, platforms)) {
+            entries.retain(|entry| is_for(entry, platforms));
+        }
         if entries.is_empty() {
             return Err(OciError::NotAnImage {
                 image: image.clone(),
@@ -246,6 +261,14 @@ fn is_attestation(entry: &ImageIndexEntry) -> bool {
     entry.platform.as_ref().is_some_and(|platform| {
         (platform.os.to_string(), platform.architecture.to_string())
             == ("unknown".to_owned(), "unknown".to_owned())
+    })
+}
+
+fn is_for(entry: &ImageIndexEntry, platforms: &[Platform]) -> bool {
+    entry.platform.as_ref().is_some_and(|known| {
+        let (os, arch) = (known.os.to_string(), known.architecture.to_string());
+        let same = |wanted: &Platform| wanted.os() == os && wanted.arch() == arch;
+        platforms.iter().any(same)
     })
 }
 

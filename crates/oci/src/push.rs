@@ -221,7 +221,21 @@ impl Client {
                     Err(error) => return error,
                 }
             }
-            OciError::Forbidden { message, .. } => (PushRefusal::of_message(&message), message),
+            OciError::Forbidden { message, .. } => {
+                let host = repository.host();
+                // At the token server, only the login can be at fault.
+                let refusal = match PushRefusal::of_message(&message) {
+                    PushRefusal::Denied if self.transport.is_refused(repository).await => {
+                        match self.transport.is_anonymous(host).await {
+                            Ok(true) => PushRefusal::NotLoggedIn,
+                            Ok(false) => PushRefusal::BadLogin,
+                            Err(error) => return error,
+                        }
+                    }
+                    refusal => refusal,
+                };
+                (refusal, message)
+            }
             OciError::Refused {
                 status: 404,
                 message,

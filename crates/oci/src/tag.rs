@@ -16,26 +16,35 @@ pub enum Tagged {
 
 impl Client {
     /// Gives `image` a name for people in its own repository. A tag that stands for another
-    /// image is never moved: most registries, GHCR among them, would do so without a word.
+    /// image is not moved: most registries, GHCR among them, would do so without a word. As they
+    /// know no condition for a write either, the tag is looked at before and after it: of two who
+    /// write at one moment, the one whose image the tag does not stand for in the end is told so,
+    /// unless the other writes later still.
     ///
     /// # Errors
     /// [`OciError::TagTaken`] when the tag stands for another image, [`OciError::NotFound`] when
     /// the image is missing; also when `tag` is no tag, or the registry cannot be asked or
     /// refuses.
     pub async fn tag(&self, image: &PinnedImage, tag: &str) -> Result<Tagged, OciError> {
-        match self.resolve(&image.repository, tag).await? {
-            Some(found) if found == image.digest => return Ok(Tagged::Unchanged),
-            Some(found) => {
-                return Err(OciError::TagTaken {
-                    image: image.clone(),
-                    tag: tag.to_owned(),
-                    found,
-                });
-            }
-            None => {}
+        if self.stands_for(tag, image).await? {
+            return Ok(Tagged::Unchanged);
         }
         self.put_tag(image, tag).await?;
+        self.stands_for(tag, image).await?;
         Ok(Tagged::Written)
+    }
+
+    /// Whether there is such a tag; it is an error if it stands for another image.
+    async fn stands_for(&self, tag: &str, image: &PinnedImage) -> Result<bool, OciError> {
+        match self.resolve(&image.repository, tag).await? {
+            Some(found) if found == image.digest => Ok(true),
+            Some(found) => Err(OciError::TagTaken {
+                image: image.clone(),
+                tag: tag.to_owned(),
+                found,
+            }),
+            None => Ok(false),
+        }
     }
 
     /// Gives `image` the name `tag`, whatever it stood for: for tags that are meant to move.

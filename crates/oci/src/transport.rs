@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use registry_model::Repository;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode, Url, redirect};
 use tokio::sync::Semaphore;
@@ -101,6 +102,11 @@ impl Transport {
         self.authenticator.is_anonymous(host).await
     }
 
+    /// Whether the token server refused to let us push.
+    pub(crate) async fn is_refused(&self, repository: &Repository) -> bool {
+        self.authenticator.is_refused(repository).await
+    }
+
     /// The answer, or `None` for 404. Tries again as the policy allows.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Option<Answer>, OciError> {
         found(self.grant(call).await)
@@ -171,15 +177,19 @@ impl Transport {
             return Ok(unknown(response));
         }
         // The first challenge of this registry, or the token is out of date.
-        let Some(challenge) = Challenge::read(response.headers()) else {
-            return Ok(unknown(response));
+        let fresh = match Challenge::read(response.headers()) {
+            Some(challenge) => {
+                let fresh = self.authenticator.meet(&asker, &challenge, shown.as_ref());
+                fresh.await?
+            }
+            None => None,
         };
-        let fresh = self.authenticator.meet(&asker, &challenge, shown.as_ref());
-        let Some(fresh) = fresh.await? else {
-            return Ok(unknown(response));
+        let anything = shown.is_some() || fresh.is_some();
+        let known = anything && !self.is_anonymous(call.repository.host()).await?;
+        let response = match fresh {
+            Some(fresh) => self.request(call, url, Some(fresh), limit).await?,
+            None => response,
         };
-        let response = self.request(call, url, Some(fresh), limit).await?;
-        let known = !self.is_anonymous(call.repository.host()).await?;
         Ok(Reply { response, known })
     }
 

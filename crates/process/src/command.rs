@@ -10,10 +10,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ProcessError, Redactor, lines, which};
+use crate::lines::{Limits, follow};
+use crate::{ProcessError, Redactor, which};
 
 const STDOUT_LIMIT: usize = 64 * 1024 * 1024;
 const TAIL: usize = 32 * 1024;
+const LONGEST_LINE: usize = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Which of its two streams a child wrote a line to.
@@ -41,6 +43,7 @@ pub struct Command {
     grace: Duration,
     redactor: Redactor,
     on_line: Option<OnLine>,
+    longest_line: usize,
 }
 
 /// What a program that ended with 0 printed.
@@ -75,6 +78,7 @@ impl Command {
             grace: GRACE,
             redactor: Redactor::new(),
             on_line: None,
+            longest_line: LONGEST_LINE,
         }
     }
 
@@ -166,6 +170,13 @@ impl Command {
         self
     }
 
+    /// A line of more bytes than this comes in pieces; default 64 KiB.
+    #[must_use]
+    pub fn longest_line(mut self, bytes: usize) -> Self {
+        self.longest_line = bytes;
+        self
+    }
+
     /// The command line as it may be shown.
     #[must_use]
     pub fn display(&self) -> String {
@@ -227,8 +238,7 @@ impl Command {
         // What the head left behind must not hold the pipes open, nor outlive it.
         group.end();
         let (out, out_tail) = stdout.await.unwrap_or_default();
-        let (_, err_tail) = stderr.await.unwrap_or_default();
-        let stderr = self.redactor.apply(&String::from_utf8_lossy(&err_tail));
+        let (_, stderr) = stderr.await.unwrap_or_default();
 
         match ended {
             Ok(status) if status.success() => Ok(Output {
@@ -240,7 +250,7 @@ impl Command {
                 status: describe(status),
                 code: status.code(),
                 stderr,
-                stdout: self.redactor.apply(&String::from_utf8_lossy(&out_tail)),
+                stdout: out_tail,
             }),
             Err(Some(after)) => Err(ProcessError::TimedOut {
                 command,
@@ -312,8 +322,13 @@ impl Command {
         pipe: Option<R>,
         stream: Stream,
         head: usize,
-    ) -> tokio::task::JoinHandle<(Vec<u8>, Vec<u8>)> {
+    ) -> tokio::task::JoinHandle<(Vec<u8>, String)> {
         let on_line = self.on_line.clone();
+        let limits = Limits {
+            head,
+            tail: TAIL,
+            line: self.longest_line,
+        };
         let redactor = self.redactor.clone();
         tokio::spawn(async move {
             let Some(pipe) = pipe else {
@@ -323,10 +338,10 @@ impl Command {
                 if let Some(on_line) = &on_line
                     && let Ok(mut call) = on_line.lock()
                 {
-                    call(stream, &redactor.apply(line));
+                    call(stream, line);
                 }
             };
-            lines::follow(pipe, head, TAIL, hand_on)
+            follow(pipe, limits, &redactor, hand_on)
                 .await
                 .unwrap_or_default()
         })

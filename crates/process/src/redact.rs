@@ -46,6 +46,33 @@ impl Redactor {
         }
         text
     }
+
+    /// Cuts an unfinished text where no secret can stand: what is before that, redacted, and the rest,
+    /// as it is. The rest may hold the beginning of a secret, so it goes before what comes next. It is
+    /// all of the text if secrets are as long as that.
+    #[must_use]
+    pub fn cut<'t>(&self, text: &'t str) -> (String, &'t str) {
+        let mut end = text.floor_char_boundary(text.len().saturating_sub(self.overlap()));
+        let found: Vec<(usize, usize)> = self
+            .secrets
+            .iter()
+            .flat_map(|known| text.match_indices(known.expose_secret()))
+            .map(|(start, secret)| (start, start + secret.len()))
+            .collect();
+        let astride =
+            |end: usize| move |(start, stop): &&(usize, usize)| *start < end && end < *stop;
+        while let Some((start, _)) = found.iter().find(astride(end)) {
+            end = *start;
+        }
+        let (shown, rest) = text.split_at(end);
+        (self.apply(shown), rest)
+    }
+
+    /// How many bytes of a secret can stand on one side of a border.
+    pub(crate) fn overlap(&self) -> usize {
+        let longest = self.secrets.first();
+        longest.map_or(0, |known| known.expose_secret().len().saturating_sub(1))
+    }
 }
 
 impl std::fmt::Debug for Redactor {
@@ -66,6 +93,21 @@ mod tests {
         redactor.add(&SecretString::from("first line\nsecond line"));
         assert_eq!(redactor.apply("a tok-123456 b tok-1"), "a *** b ***");
         assert_eq!(redactor.apply("only second line here"), "only *** here");
+    }
+
+    #[test]
+    fn cuts_between_secrets() {
+        let mut redactor = Redactor::new();
+        redactor.add(&SecretString::from("tok-1"));
+        redactor.add(&SecretString::from("tok-123456"));
+        // Each beginning of a text: what is shown of it, and then of the rest.
+        let text = "é tok-123456tok-1 tok-12 é";
+        for end in text.char_indices().map(|(end, _)| end) {
+            let (shown, rest) = redactor.cut(&text[..end]);
+            let last = redactor.apply(&format!("{rest}{}", &text[end..]));
+            assert_eq!(format!("{shown}{last}"), "é ****** ***2 é", "{end}");
+        }
+        assert_eq!(Redactor::new().cut("all"), ("all".to_owned(), ""));
     }
 
     #[test]

@@ -43,6 +43,24 @@ async fn a_failure_names_command_code_and_stderr_without_the_secret() {
 }
 
 #[tokio::test]
+async fn a_long_line_arrives_whole_where_that_is_wanted() {
+    let lengths = async |command: Command| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = seen.clone();
+        command
+            .on_line(move |_, line| sink.lock().unwrap().push(line.len()))
+            .run(&CancellationToken::new())
+            .await
+            .unwrap();
+        let seen = seen.lock().unwrap();
+        seen.clone()
+    };
+    let long = || sh("head -c 200000 /dev/zero | tr '\\0' x; echo");
+    assert_eq!(lengths(long().longest_line(200_000)).await, [200_000]);
+    assert_eq!(lengths(long()).await, [65_536, 65_536, 65_536, 3_392]);
+}
+
+#[tokio::test]
 async fn lines_arrive_redacted_from_both_streams() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = seen.clone();

@@ -22,6 +22,8 @@ mod load;
 mod merging;
 #[path = "github/openapi.rs"]
 mod openapi;
+#[path = "github/proposals.rs"]
+mod proposals;
 #[path = "github/recorder.rs"]
 mod recorder;
 #[path = "github/refusals.rs"]

@@ -62,7 +62,7 @@ async fn options(
     if args.revision_label || config.revision_label {
         options.revision = Some(commit::current(&context.root, cancel).await?);
     }
-    options.fail_fast = args.fail_fast || config.fail_fast;
+    options.fail_fast = args.fail_fast.flatten().unwrap_or(config.fail_fast);
     options.jobs = args.jobs.flatten().and_then(NonZero::new).or(config.jobs);
     options.builder = non_empty(args.builder.clone()).or_else(|| config.builder.clone());
     options.cache_from = caches("cache-from", &args.cache_from, &config.cache_from)?;

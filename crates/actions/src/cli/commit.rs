@@ -9,17 +9,16 @@ use super::failures::process_failure;
 use crate::exit::Exit;
 use crate::ui::Failure;
 
-/// The commit that is worked on: what the workflow runs for, or what is checked out.
+/// The commit that is checked out at `root`. Only where git cannot tell it counts what the workflow
+/// runs for: a job may check out something else.
 pub(super) async fn current(root: &Path, cancel: &CancellationToken) -> Result<String, Failure> {
-    if let Some(commit) = set("GITHUB_SHA") {
-        return Ok(commit);
-    }
     let command = Command::new("git")
         .args(["rev-parse", "--verify", "HEAD"])
         .current_dir(root)
         .timeout(Duration::from_secs(60));
     match command.run(cancel).await {
         Ok(output) => Ok(output.stdout_text().trim().to_owned()),
-        Err(error) => Err(process_failure(error, Exit::Input)),
+        Err(error) if error.is_cancelled() => Err(process_failure(error, Exit::Input)),
+        Err(error) => set("GITHUB_SHA").ok_or_else(|| process_failure(error, Exit::Input)),
     }
 }

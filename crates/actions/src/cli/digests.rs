@@ -1,4 +1,6 @@
-use image_factory::retention::{self, HistoryOptions, RetentionReport, Use};
+use std::path::Path;
+
+use image_factory::retention::{self, Branch, BranchHistory, HistoryOptions, RetentionReport, Use};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DigestsArgs;
@@ -27,15 +29,21 @@ pub(super) async fn run(args: &DigestsArgs, cancel: &CancellationToken) -> Resul
         }
         named => named,
     };
-    let options = HistoryOptions {
-        root: args.repo.clone(),
-        globs: load_options(&config).globs,
-        branches,
-        earlier: args.last > 0,
-    };
     let images = images()?;
     let work = async {
+        let (root, patterns) = (&args.repo, filled(&args.requests));
+        let mut requests = retention::branches_like(root, &patterns, cancel).await?;
+        requests.retain(|name| !branches.contains(name));
+        let options = HistoryOptions {
+            root: root.clone(),
+            branches: with_files(root, branches, cancel).await?,
+            requests: with_files(root, requests, cancel).await?,
+            earlier: args.last > 0,
+        };
         let histories = retention::histories(&options, cancel).await?;
+        if list.is_some() {
+            is_whole(&histories)?;
+        }
         let plan = retention::plan(&histories, args.last);
         for warning in &plan.warnings {
             tracing::warn!("{warning}");
@@ -63,6 +71,42 @@ pub(super) async fn run(args: &DigestsArgs, cancel: &CancellationToken) -> Resul
         Some(failure) => Err(failure),
     };
     report::ended(ended, delivered.and(listed))
+}
+
+/// Where each branch has its registry files, as its own `pipeline.yml` says.
+async fn with_files(
+    root: &Path,
+    names: Vec<String>,
+    cancel: &CancellationToken,
+) -> Result<Vec<Branch>, Failure> {
+    let mut branches = Vec::new();
+    for name in names {
+        let mut config = Config::default();
+        for file in Config::FILES {
+            if let Some(text) = retention::read_file(root, &name, file, cancel).await? {
+                let text = String::from_utf8_lossy(&text);
+                config = Config::parse(&text, format!("{name}:{file}").into())?;
+                break;
+            }
+        }
+        let globs = load_options(&config).globs;
+        branches.push(Branch { name, globs });
+    }
+    Ok(branches)
+}
+
+/// What a keep-list lacks is deleted.
+fn is_whole(histories: &[BranchHistory]) -> Result<(), Failure> {
+    let Some(history) = histories.iter().find(|history| history.shallow) else {
+        return Ok(());
+    };
+    let text = format!(
+        "make the keep-list: the history of `{}` is cut off in this clone, and with it earlier pins",
+        history.branch
+    );
+    let hint = "`git fetch --unshallow`, or `fetch-depth: 0` of actions/checkout; with `--last 0` \
+                earlier pins do not count";
+    Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())))
 }
 
 fn missing(report: &RetentionReport) -> Option<Failure> {

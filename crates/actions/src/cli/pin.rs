@@ -123,6 +123,7 @@ async fn options(
     options.base.clone_from(&args.base);
     options.source = match commit::current(&context.root, cancel).await {
         Ok(commit) => Some(commit.parse()?),
+        Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
         // Not in git: then it stands for the base branch as it is now.
         Err(_) => None,
     };

@@ -100,12 +100,15 @@ pub(crate) enum ConfigError {
 }
 
 impl Config {
+    /// What the file may be called; the first that is there counts.
+    pub(crate) const FILES: [&str; 2] = ["pipeline.yml", "pipeline.yaml"];
+
     /// Reads `pipeline.yml` (or `pipeline.yaml`) at `root`; without one, everything is default.
     ///
     /// # Errors
     /// When the file is there and cannot be used.
     pub(crate) fn load(root: &Path) -> Result<Self, ConfigError> {
-        for name in ["pipeline.yml", "pipeline.yaml"] {
+        for name in Self::FILES {
             let file = root.join(name);
             match std::fs::read_to_string(&file) {
                 Ok(text) => return Self::parse(&text, file),
@@ -116,7 +119,11 @@ impl Config {
         Ok(Self::default())
     }
 
-    fn parse(text: &str, file: PathBuf) -> Result<Self, ConfigError> {
+    /// Understands the text of `file`.
+    ///
+    /// # Errors
+    /// When it does not say what it should.
+    pub(crate) fn parse(text: &str, file: PathBuf) -> Result<Self, ConfigError> {
         if text
             .lines()
             .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))

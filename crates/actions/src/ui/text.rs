@@ -5,6 +5,15 @@
 /// start of a line, and `##[` anywhere.
 #[must_use]
 pub(crate) fn inert(text: &str) -> String {
+    // First of all: what becomes a blank may stand before a command.
+    let text: String = text
+        .chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
     let mut safe = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let start = line.len() - line.trim_start().len();
@@ -19,13 +28,7 @@ pub(crate) fn inert(text: &str) -> String {
         };
         safe.push_str(&rest.replace("##[", "## ["));
     }
-    safe.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            c if c.is_control() => ' ',
-            c => c,
-        })
-        .collect()
+    safe
 }
 
 #[cfg(test)]
@@ -45,5 +48,10 @@ mod tests {
             ": :stop-commands::x\n \t: :error::y\na ## [set-output name=z]1\nT::x"
         );
         assert_eq!(inert("\r::error::x"), " : :error::x");
+        let hidden = "a\n  \u{1b}::stop-commands::x\n\0::add-mask::y\n\u{85}\u{7f}::z\u{0}";
+        assert_eq!(
+            inert(hidden),
+            "a\n   : :stop-commands::x\n : :add-mask::y\n  : :z "
+        );
     }
 }

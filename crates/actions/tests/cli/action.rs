@@ -2,8 +2,10 @@
 
 use serde_yaml::Value;
 
-use super::bench::{Bench, Run};
-use super::project;
+use super::bench::{Bench, Run, json_file};
+use super::project::{self, git};
+use super::propose;
+use super::services::{Forge, TOKEN, with_registry};
 
 const ACTION: &str = include_str!("../../../../build-and-pin/action.yml");
 const DOCUMENT: &str = include_str!("../../../../docs/build-and-pin.md");
@@ -133,4 +135,117 @@ async fn inputs_are_read_and_what_makes_no_sense_is_refused_by_name() {
         .arg(&report);
     let ran = as_in("Pin", pin, &[("auto-merge", "yes")]).go().await;
     ran.ended(2).says(&["--auto-merge", "squash"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_of_the_request_reach_it() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let workflow = "on: {workflow_dispatch: {}}\njobs: {}\n";
+    bench.write(".github/workflows/prove.yml", workflow);
+    let forge = Forge::start(&bench).await;
+    git(&forge.git_dir(), &["branch", "next", "dev"]).await;
+    let from = propose::build_report(&bench).await;
+    let pin = propose::on(&forge, bench.pipeline("pin --propose --from")).arg(from);
+    let inputs = [
+        ("base", "next"),
+        ("branch", "bot/pins"),
+        ("labels", "pins, images"),
+        ("reviewers", "ann,bob"),
+        ("team-reviewers", "platform"),
+        ("draft", "true"),
+        ("dispatch", "prove.yml"),
+        ("status-context", "proven"),
+        ("token", TOKEN),
+    ];
+    as_in("Pin", pin, &inputs).go().await.ok().hides(TOKEN);
+
+    let open = forge.open().await;
+    let [request] = open.as_slice() else {
+        panic!("{open:?}")
+    };
+    assert_eq!((&*request.head, &*request.base), ("bot/pins", "next"));
+    let details = forge.repo().pull_request(request.number).await.unwrap();
+    assert_eq!(details.labels, ["images", "pins"]);
+    assert!(details.draft);
+    let number = request.number;
+    let asked = format!("/repos/acme/models/pulls/{number}/requested_reviewers");
+    let asked = forge.get(&asked).await;
+    let names = |list: &str, field: &str| -> Vec<String> {
+        let list = asked[list].as_array().unwrap();
+        let name = |one: &serde_json::Value| one[field].as_str().unwrap().to_owned();
+        list.iter().map(name).collect()
+    };
+    assert_eq!(names("users", "login"), ["ann", "bob"]);
+    assert_eq!(names("teams", "slug"), ["platform"]);
+    let started = forge.dispatches().await;
+    let started: Vec<_> = started
+        .iter()
+        .map(|one| (&*one.workflow, &*one.reference))
+        .collect();
+    assert_eq!(started, [("prove.yml", "bot/pins")]);
+    let status = forge.repo().combined_status(&request.head_sha).await;
+    let status = status.unwrap().statuses;
+    let status: Vec<_> = status
+        .iter()
+        .map(|one| (&*one.context, one.state))
+        .collect();
+    assert_eq!(status, [("proven", github::StatusState::Pending)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fail_fast_of_the_file_can_be_undone() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        bench.write("pipeline.yml", "build: {fail-fast: true}\n");
+        // It is the first to fail, and the other one would not be quicker.
+        bench.write(
+            &project::dockerfile_of("lower"),
+            "FROM scratch\nCOPY nothing /\n",
+        );
+        let slow = "FROM scratch\nCOPY bin/busybox /bin/sh\nCOPY unique /unique\n\
+                    RUN [\"/bin/sh\", \"-c\", \"sleep 3\"]\n";
+        bench.write(&project::dockerfile_of("upper"), slow);
+        let report = bench.path("build.json");
+        for (given, built) in [("", 0), ("false", 1)] {
+            let build = bench.pipeline("build --json").arg(&report);
+            let inputs = [
+                ("registry", host),
+                ("image-prefix", "ghcr.io/acme/models"),
+                ("fail-fast", given),
+            ];
+            as_in("Build", build, &inputs).go().await.ended(11);
+            let report = json_file(&report);
+            assert_eq!(report["built"].as_array().unwrap().len(), built, "{report}");
+        }
+        let build = bench.pipeline("build --dry-run --fail-fast=perhaps");
+        build.go().await.ended(2).says(&["--fail-fast", "true"]);
+    })
+    .await;
+}
+
+/// The document's workflow in many jobs.
+fn fan_out() -> Value {
+    let text = section("In many jobs");
+    let (_, text) = text.split_once("```yaml\n").unwrap();
+    serde_yaml::from_str(text.split("```").next().unwrap()).unwrap()
+}
+
+#[test]
+fn the_job_that_pins_runs_also_when_nothing_is_built() {
+    let pin = &fan_out()["jobs"]["pin"];
+    let needs: Vec<_> = pin["needs"].as_sequence().unwrap().iter().collect();
+    assert_eq!(needs, ["plan", "build"]);
+    let condition = pin["if"].as_str().unwrap();
+    for part in ["!cancelled()", "needs.plan.result", "needs.build.result"] {
+        assert!(condition.contains(part), "{condition}");
+    }
+    let steps = pin["steps"].as_sequence().unwrap();
+    let build = steps.iter().find(|step| {
+        let run = step["run"].as_str().unwrap_or_default();
+        run.contains("pipeline build --json reports/")
+    });
+    assert_eq!(build.unwrap()["if"], "needs.plan.outputs.any == 'false'");
+    assert_eq!(pin["permissions"]["packages"], "read");
 }

@@ -117,9 +117,89 @@ async fn a_clone_that_lacks_history_is_told_its_cure() {
     let words = format!("digests --branches dev --repo {clone_text}");
     let ran = bench.pipeline(&words).go().await.ok();
     ran.says(&["warning: ", "cut off", "fetch-depth: 0"]);
+    // What such a list lacks would be deleted.
+    let keep = bench.path("keep.txt");
+    let list = format!("{words} --keep-list {}", keep.display());
+    let ran = bench.pipeline(&list).go().await.ended(2).one_error();
+    ran.says(&[
+        "keep-list",
+        "`dev`",
+        "cut off",
+        "fetch-depth: 0",
+        "--last 0",
+    ]);
+    assert!(!keep.exists());
     // Nobody asked for the past.
-    let ran = bench.pipeline(&format!("{words} --last 0")).go().await.ok();
+    let ran = bench.pipeline(&format!("{list} --last 0")).go().await.ok();
     assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+    assert!(keep.exists());
+}
+
+/// An answer for every image: that it is not there.
+async fn empty_registry() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let app = axum::Router::new().fallback(async || axum::http::StatusCode::NOT_FOUND);
+    tokio::spawn(axum::serve(listener, app).into_future());
+    host
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_branch_tells_where_its_files_are_and_requests_count() {
+    let host = empty_registry().await;
+    let image = |digit| format!("{host}/a/upper@{}", digest(digit));
+    let bench = Bench::new();
+    let folder = bench.repo();
+    let commit = async || {
+        git(&folder, &["add", "--all"]).await;
+        git(&folder, &["commit", "--quiet", "--message", "pin"]).await;
+    };
+    // `main` has the usual layout, and the checked-out branch has another one since a moment ago.
+    bench.write(&file_of("upper"), entry("upper", &image('1')));
+    commit_all(&folder).await;
+    git(&folder, &["branch", "main"]).await;
+    bench.write(&file_of("upper"), entry("upper", &image('2')));
+    commit().await;
+    std::fs::remove_file(folder.join(file_of("upper"))).unwrap();
+    bench.write("pipeline.yml", "registry-files: ['pins/*.yaml']\n");
+    bench.write("pins/upper.yaml", entry("upper", "sha256:pending"));
+    commit().await;
+    for (branch, digit) in [("bot/pin-7", '3'), ("bot/pins", '4'), ("people/x", '5')] {
+        git(&folder, &["checkout", "--quiet", "-b", branch, "dev"]).await;
+        bench.write("pins/upper.yaml", entry("upper", &image(digit)));
+        commit().await;
+    }
+    git(&folder, &["checkout", "--quiet", "dev"]).await;
+
+    let list = async |words: &str| {
+        let words = format!("digests --keep-list - {words}");
+        bench.pipeline(&words).go().await.ended(17).stdout
+    };
+    let lines = |digits: &[char]| -> String {
+        let line = |digit: &char| format!("{}\n", image(*digit));
+        digits.iter().map(line).collect()
+    };
+    // What `dev` had at the old place, before it was pending at the new one, is a rollback target.
+    let both = "--branches dev,main";
+    assert_eq!(list(both).await, lines(&['1', '2', '3']));
+    let last = format!("{both} --last 0");
+    assert_eq!(list(&last).await, lines(&['1', '3']));
+    let requests = format!("{last} --requests bot/pins,bot/pin-*");
+    assert_eq!(list(&requests).await, lines(&['1', '3', '4']));
+    let none = format!("{last} --requests=");
+    assert_eq!(list(&none).await, lines(&['1']));
+
+    // A branch of which nothing is found is no branch that needs nothing.
+    bench.write("pipeline.yml", "registry-files: ['elsewhere/*.yaml']\n");
+    commit().await;
+    let words = format!("digests --keep-list - {both}");
+    let ran = bench.pipeline(&words).go().await.ended(2).one_error();
+    let ran = ran.says(&["`dev`", "elsewhere/*.yaml", "hint: ", "registry-files"]);
+    assert_eq!(ran.stdout, "");
+    bench.write("pipeline.yml", "registry-file: []\n");
+    commit().await;
+    let ran = bench.pipeline(&words).go().await.ended(2).one_error();
+    ran.says(&["pipeline.yml", "registry-file"]);
 }
 
 #[tokio::test]

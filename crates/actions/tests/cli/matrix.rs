@@ -92,6 +92,19 @@ async fn a_matrix_is_built_in_parts_and_pinned_at_once() {
         assert_eq!(ran.stdout, "{\"include\":[]}\n");
         assert_eq!(output(&bench, "second", "count"), "0");
         assert_eq!(output(&bench, "second", "any"), "false");
+
+        // The job that pins still has to know that all is well, to close what is not needed.
+        let report = bench.path("reports/all.json");
+        let words = format!("build {factory} --json {}", report.display());
+        let build = bench.pipeline(&words).env("DOCKER_HOST", "unix:///nonexistent.sock");
+        build.go().await.ok();
+        let report = json_file(&report);
+        let built = report["built"].as_array().unwrap();
+        let reused = built.iter().filter(|one| one["decision"] == "reused");
+        assert_eq!(reused.count(), 2, "{report}");
+        let words = format!("pin --from {} --json -", bench.path("reports/all.json").display());
+        let pin = bench.pipeline(&words).go().await.ok().json();
+        assert_eq!(pin["changes"]["unchanged"].as_array().unwrap().len(), 2, "{pin}");
     })
     .await;
 }

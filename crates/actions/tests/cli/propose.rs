@@ -5,7 +5,7 @@ use super::project::{self, content, digest, file_of, git};
 use super::services::{Forge, TOKEN};
 
 /// A build report as `pipeline build --json` writes it, of images that nobody needs to have.
-async fn build_report(bench: &Bench) -> String {
+pub(crate) async fn build_report(bench: &Bench) -> String {
     report_of(bench, ['1', '2']).await
 }
 
@@ -39,7 +39,7 @@ fn image(name: &str, digit: char) -> String {
 }
 
 /// As a workflow has it.
-fn on(forge: &Forge, run: Run) -> Run {
+pub(crate) fn on(forge: &Forge, run: Run) -> Run {
     run.env("GITHUB_API_URL", forge.server.api_url())
         .env("GITHUB_REPOSITORY", "acme/models")
         .env("GITHUB_TOKEN", TOKEN)
@@ -129,6 +129,29 @@ async fn one_pull_request_pins_everything_once() {
         .await
         .ok();
     assert_eq!(content(&bench.repo()), merged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_source_is_what_is_checked_out() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let forge = Forge::start(&bench).await;
+    let from = build_report(&bench).await;
+    let checked_out = git(&bench.repo(), &["rev-parse", "HEAD"]).await;
+    let source = async |run_id: &str| {
+        let args = [
+            "log",
+            "-1",
+            "--format=%(trailers:key=Pipeline-Source,valueonly)",
+        ];
+        let branch = format!("bot/pin-{run_id}");
+        git(&forge.git_dir(), &[&args[..], &[&branch]].concat()).await
+    };
+    // As for a pull request: the workflow runs for a merge that is nowhere else.
+    let words = format!("pin --from {from} --propose --run-id 7");
+    let run = on(&forge, bench.pipeline(&words)).env("GITHUB_SHA", "0".repeat(40));
+    run.go().await.ok();
+    assert_eq!(source("7").await, checked_out);
 }
 
 #[tokio::test]

@@ -137,6 +137,18 @@ impl Forge {
             .unwrap()
     }
 
+    /// What the API answers.
+    pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
+        let url = format!("{}{path}", self.server.api_url());
+        let asked = reqwest::Client::new().get(url).bearer_auth(TOKEN).send();
+        asked.await.unwrap().json().await.unwrap()
+    }
+
+    /// The workflows that were started.
+    pub(crate) async fn dispatches(&self) -> Vec<rehearsal::github::Dispatch> {
+        self.server.dispatches(&self.name).await.unwrap()
+    }
+
     /// The branches with their commits.
     pub(crate) async fn branches(&self) -> String {
         super::project::git(&self.git_dir(), &["for-each-ref", "refs/heads"]).await

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 
 use super::bench::Bench;
 use super::project::{self, git};
@@ -11,8 +11,6 @@ use super::proposal::{self, assert_one_open, at};
 use super::services::Forge;
 
 const RUNS: usize = 100;
-/// So many at once; more would only wait for the processor.
-const AT_ONCE: usize = 20;
 
 /// A clone of the repository for each run, at a commit of its own, oldest first. The commits change
 /// nothing that an image is built from.
@@ -57,11 +55,7 @@ async fn one_request_stays_open_and_it_is_the_newest() {
             done.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let runs: Vec<_> = runs.collect();
-    stream::iter(runs)
-        .buffer_unordered(AT_ONCE)
-        .collect::<()>()
-        .await;
+    join_all(runs.collect::<Vec<_>>()).await;
     assert_eq!(done.into_inner(), RUNS);
     assert_one_open(&forge, RUNS - 1).await;
 }

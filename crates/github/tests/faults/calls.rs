@@ -18,6 +18,7 @@ async fn server_errors_breaks_and_short_limits_are_tried_again() {
     let limit = message("You have exceeded a secondary rate limit.");
     for first in [
         step(HEAD, 500, ""),
+        step(HEAD, 408, "Request Timeout"),
         step(HEAD, 502, "<html>Bad Gateway</html>"),
         with_header(HEAD, 503, "Retry-After: 0\r\n", ""),
         with_header(HEAD, 403, "Retry-After: 0\r\n", limit.clone()),
@@ -166,6 +167,38 @@ async fn what_github_itself_asks_to_repeat_is_repeated() {
         script.repo.create_branch("pin", &sha()).await.unwrap_err();
         script.check();
     }
+    // So is a branch.
+    let invalid = r#"{"message":"Validation Failed","errors":[{"resource":"PullRequest",
+        "field":"head","code":"invalid"}]}"#;
+    let request = NewPullRequest {
+        title: "t".into(),
+        body: String::new(),
+        head: "pin".into(),
+        base: "dev".into(),
+        draft: false,
+    };
+    let script = Script::new(vec![
+        step(PULLS, 422, invalid),
+        step(PIN, 200, reference(SHA)),
+        step(PULLS, 422, invalid),
+        step(PIN, 200, reference(SHA)),
+        step(PULLS, 201, pull(false).to_string()),
+    ])
+    .await;
+    let made = script.repo.create_pull_request(&request).await.unwrap();
+    script.check();
+    assert_eq!(made.number, 7);
+    // One that is not there stays so.
+    let script = Script::new(vec![
+        step(PULLS, 422, invalid),
+        step(PIN, 404, message("Not Found")),
+        step("GET /repos/acme/x", 200, "{}"),
+    ])
+    .await;
+    let error = script.repo.create_pull_request(&request).await.unwrap_err();
+    script.check();
+    assert!(error.to_string().contains("head invalid"), "{error}");
+
     let busy = "Base branch was modified. Review and try the merge again.";
     let done = serde_json::json!({ "sha": OTHER, "merged": true });
     let script = Script::new(vec![

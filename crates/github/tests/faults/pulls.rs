@@ -59,6 +59,7 @@ async fn lists_are_read_page_by_page_and_end() {
     let second = "GET /repos/acme/x/pulls?state=closed&sort=updated&direction=desc&per_page=100&base=dev&page=2";
     let filter = PullRequestFilter {
         open: false,
+        head: None,
         base: Some("dev".into()),
         pages: 2,
     };
@@ -71,6 +72,28 @@ async fn lists_are_read_page_by_page_and_end() {
     let found = script.repo.pull_requests(&filter).await.unwrap();
     script.check();
     assert_eq!(found.len(), 199);
+
+    // Of one branch; GitHub ignores a filter that it does not understand.
+    let of_one = "GET /repos/acme/x/pulls?state=closed&sort=updated&direction=desc&per_page=100&head=acme%3Abot%2Fpin-7&base=dev&page=1";
+    let mut other = pull(false);
+    other["head"]["ref"] = json!("bot/pin-7");
+    other["number"] = json!(8);
+    other["requested_reviewers"] = json!([{ "login": "ann" }]);
+    other["requested_teams"] = json!([{ "slug": "core" }]);
+    other["closed_at"] = json!("2026-01-01T00:00:00Z");
+    let listed = json!([pull(false), other]).to_string();
+    let script = Script::new(vec![step(of_one, 200, listed)]).await;
+    let filter = PullRequestFilter {
+        head: Some("bot/pin-7".into()),
+        ..filter
+    };
+    let found = script.repo.pull_requests(&filter).await.unwrap();
+    script.check();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].request.number, 8);
+    assert_eq!(found[0].reviewers, ["ann", "core"]);
+    let closed = found[0].closed_at.unwrap();
+    assert_eq!(closed.to_string(), "2026-01-01T00:00:00Z");
 }
 
 #[tokio::test]
@@ -146,7 +169,7 @@ async fn a_comment_is_made_once_whatever_happens_to_the_answer() {
         let script = Script::new(steps).await;
         let done = script
             .repo
-            .comment_once(7, "<!-- m -->", "<!-- m -->\nhello");
+            .comment_once(7, "<!-- m -->", None, "<!-- m -->\nhello");
         assert_eq!(done.await.unwrap(), now);
         script.check();
     }
@@ -155,9 +178,47 @@ async fn a_comment_is_made_once_whatever_happens_to_the_answer() {
         step(COMMENT, 403, message("Resource not accessible")),
     ];
     let script = Script::new(steps).await;
-    let error = script.repo.comment_once(7, "m", "m").await.unwrap_err();
+    let error = script
+        .repo
+        .comment_once(7, "m", None, "m")
+        .await
+        .unwrap_err();
     script.check();
     assert!(error.hint().unwrap().contains("pull-requests: write"));
+}
+
+#[tokio::test]
+async fn only_comments_from_inside_and_of_late_count() {
+    let there = |login: &str, association: &str| {
+        let comment = json!([{
+            "body": "<!-- m -->", "user": { "login": login }, "author_association": association,
+            "created_at": "2026-01-01T00:00:00Z",
+        }]);
+        step(COMMENTS, 200, comment.to_string())
+    };
+    let (before, after) = ("2025-12-31T23:50:00Z", "2026-01-01T00:10:00Z");
+    for (login, association, since, counts) in [
+        ("mallory", "NONE", None, false),
+        ("mallory", "CONTRIBUTOR", None, false),
+        ("mallory", "", None, false),
+        ("bot[bot]", "NONE", None, true),
+        ("ann", "OWNER", None, true),
+        ("ann", "MEMBER", Some(before), true),
+        ("ann", "COLLABORATOR", Some(after), false),
+    ] {
+        let mut steps = vec![there(login, association)];
+        if !counts {
+            let made = json!({ "body": "x", "user": null });
+            steps.push(step(COMMENT, 201, made.to_string()));
+        }
+        let script = Script::new(steps).await;
+        let since = since.map(|since| since.parse().unwrap());
+        let done = script
+            .repo
+            .comment_once(7, "<!-- m -->", since, "<!-- m -->");
+        assert_eq!(done.await.unwrap(), !counts, "{login} {association}");
+        script.check();
+    }
 }
 
 #[tokio::test]

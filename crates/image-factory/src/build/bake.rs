@@ -19,6 +19,9 @@ pub(crate) struct Target<'a> {
     pub(crate) item: &'a Planned,
     /// The tag for people.
     pub(crate) build_tag: String,
+    /// Its steps have all run in this build, if not been pushed: from now on they may come from the
+    /// cache, also where the image is to be made anew.
+    pub(crate) has_run: bool,
 }
 
 /// A file for `docker buildx bake`. Source: docs.docker.com/build/bake/reference.
@@ -59,6 +62,8 @@ struct TargetDefinition {
     cache_to: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     no_cache: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pull: bool,
 }
 
 /// The images to build, each once, however many items need it.
@@ -92,6 +97,7 @@ pub(crate) fn targets<'a>(plan: &'a BuildPlan, build_tag: &str) -> Vec<Target<'a
             name: item.name(),
             item,
             build_tag,
+            has_run: false,
         });
     }
     targets
@@ -111,7 +117,7 @@ impl Target<'_> {
 
 /// The argument by which Dockerfiles and BuildKit know the time that counts
 /// (reproducible-builds.org/docs/source-date-epoch).
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
+pub(crate) const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// How all targets of a build are built.
 #[derive(Clone, Debug)]
@@ -140,6 +146,7 @@ impl Recipe<'_> {
 
     fn target(&self, target: &Target<'_>) -> TargetDefinition {
         let (item, options) = (target.item, self.options);
+        let bases = &item.base_images;
         let path = |relative: &Path| literal(&self.root.join(relative).to_string_lossy());
         let pairs = |from: &BTreeMap<String, String>| -> BTreeMap<String, String> {
             let pairs = from.iter();
@@ -162,7 +169,11 @@ impl Recipe<'_> {
             output: [self.output()],
             target: item.target.as_deref().map(literal),
             args: self.args(item),
-            contexts: item.base_images.iter().map(named_context).collect(),
+            contexts: bases
+                .iter()
+                .filter(|base| !base.shadowed)
+                .map(named_context)
+                .collect(),
             labels: pairs(&self.labels()),
             annotations: levels
                 .iter()
@@ -178,7 +189,8 @@ impl Recipe<'_> {
                 .collect(),
             cache_from: cache(&options.cache_from),
             cache_to: cache(&options.cache_to),
-            no_cache: target.is_renewed(),
+            no_cache: target.is_renewed() && !target.has_run,
+            pull: bases.iter().any(must_be_pulled),
         }
     }
 
@@ -236,6 +248,12 @@ impl Recipe<'_> {
         }
         output.join(",")
     }
+}
+
+/// Whether the engine must not take its own image of that name: it may be older than the one that
+/// the plan found. One that no registry has cannot be pulled.
+fn must_be_pulled(base: &BaseImage) -> bool {
+    base.shadowed && base.reference.contains('@')
 }
 
 fn named_context(base: &BaseImage) -> (String, String) {
@@ -335,6 +353,7 @@ mod tests {
             name: "base-${HOME}".into(),
             reference: "registry/${HOME}".into(),
             on_build: None,
+            shadowed: false,
         }];
         let mut plan = plan(vec![item]);
         let both = || BTreeMap::from([("${HOME}".to_owned(), "${HOME}".to_owned())]);
@@ -359,6 +378,7 @@ mod tests {
             name: "python:3.11-slim".into(),
             reference: "127.0.0.1:5000/base/python@sha256:abc".into(),
             on_build: None,
+            shadowed: false,
         }];
         let plan = plan(vec![item]);
         let mut options = BuildOptions::new("/repo");
@@ -400,6 +420,62 @@ mod tests {
           }
         }
         "#);
+    }
+
+    /// BuildKit takes a named context for the stage of that name, too, and runs none of its steps.
+    #[test]
+    fn a_base_with_the_name_of_a_stage_is_pulled_and_no_context() {
+        let base = |name: &str, shadowed, digest: &str| BaseImage {
+            name: name.to_owned(),
+            reference: format!("docker.io/library/{name}{digest}"),
+            on_build: None,
+            shadowed,
+        };
+        let mut item = planned("llm/litellm@1", "ghcr.io/a/llm", 1, Why::FirstBuild);
+        let mut write = |bases: Vec<BaseImage>| {
+            item.base_images = bases;
+            let text = written(&plan(vec![item.clone()]), &BuildOptions::new("/repo"));
+            let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            value["target"]["llm-litellm-v1"].take()
+        };
+        let target = write(vec![
+            base("node", true, "@sha256:1"),
+            base("alpine", false, "@sha256:2"),
+        ]);
+        let expected = serde_json::json!({
+            "alpine": "docker-image://docker.io/library/alpine@sha256:2"
+        });
+        assert_eq!(target["contexts"], expected);
+        assert_eq!(target["pull"], true);
+        let local = write(vec![base("local", true, "")]);
+        assert_eq!(
+            (&local["contexts"], &local["pull"]),
+            (&serde_json::Value::Null, &serde_json::Value::Null)
+        );
+    }
+
+    #[test]
+    fn what_has_run_may_come_from_the_cache() {
+        let plan = plan(vec![planned(
+            "llm/litellm@1",
+            "ghcr.io/a/llm",
+            1,
+            Why::Forced,
+        )]);
+        let options = BuildOptions::new("/repo");
+        let engine = engine("docker");
+        let recipe = Recipe {
+            root: Path::new("/repo"),
+            settings: &plan.settings,
+            options: &options,
+            engine: &engine,
+        };
+        let mut targets = targets(&plan, "build-x");
+        let no_cache =
+            |targets: &[Target<'_>]| recipe.definition(targets).target["llm-litellm-v1"].no_cache;
+        assert!(no_cache(&targets));
+        targets[0].has_run = true;
+        assert!(!no_cache(&targets));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::plan::ImageSettings;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
-    /// Other base images than a Dockerfile names, or the same by digest.
+    /// Base images by digest, or others than a Dockerfile names.
     NamedContexts,
     /// One image for several platforms.
     SeveralPlatforms,
@@ -29,7 +29,7 @@ pub enum Feature {
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NamedContexts => "replace base images",
+            Self::NamedContexts => "take base images by digest",
             Self::SeveralPlatforms => "build one image for several platforms",
             Self::Attestations => "attach provenance or an SBOM",
             Self::Annotations => "annotate images",
@@ -50,7 +50,7 @@ pub(super) fn wanted(
     let caches = !options.cache_to.is_empty() || options.cache_from.iter().any(gha);
     [
         (
-            any(|target| !target.item.base_images.is_empty()),
+            any(|target| target.item.base_images.iter().any(|base| !base.shadowed)),
             Feature::NamedContexts,
         ),
         (

@@ -4,24 +4,32 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use oci::{Artifact, Likeness, OciError};
 use registry_model::PinnedImage;
+use sha2::{Digest as _, Sha256};
 
+use super::bake::Target;
 use super::progress::Told;
 use super::report::{Built, Outcome, Replaced};
 use super::rounds::Pushed;
-use crate::plan::{self, BuildPlan, Planned, Why};
+use crate::plan::{self, BuildPlan, ImageSettings, Planned, Why};
 use crate::{FactoryError, Images};
 
 /// Questions to the registry that are open at once.
 const LOOK_UPS: usize = 64;
-/// The annotation of an inputs record that says which key it explains.
+/// The annotations of an inputs record that say which key it explains, and what the builder added to
+/// the image.
 const INPUT_KEY: &str = "dev.pipeline.input-key";
+const SETTINGS: &str = "dev.pipeline.settings";
 const MEASURE_WITHIN: Duration = Duration::from_secs(20);
 
-/// An image that is complete, and what came of comparing it with the pins.
+/// An image that is complete, what came of comparing it with the pins, and sizes.
 struct Settled {
     image: PinnedImage,
     kept: Option<Likeness>,
+    sizes: Sizes,
 }
+
+/// Bytes to pull for all platforms.
+type Sizes = BTreeMap<PinnedImage, u64>;
 
 /// What comes after pushing: the images of the plan, as far as there are any, and what went wrong
 /// with whom.
@@ -30,7 +38,8 @@ pub(super) struct Finished<'a> {
     pub(super) failed: Vec<(&'a Planned, FactoryError)>,
 }
 
-/// Confirms every image, settles those that are new, and measures what changes.
+/// Confirms every image, settles those that are new, and measures what changes; all at the same time,
+/// as it is nearly all waiting.
 pub(super) async fn finish<'a, I: Images>(
     plan: &'a BuildPlan,
     pushed: &[Pushed<'a>],
@@ -38,22 +47,28 @@ pub(super) async fn finish<'a, I: Images>(
     told: &Told,
 ) -> Finished<'a> {
     let mut failed: Vec<(&Planned, FactoryError)> = Vec::new();
-    let settled: Vec<_> = stream::iter(pushed)
+    let settled = stream::iter(pushed)
         .map(|pushed| async move { (pushed, settle(plan, pushed, images).await) })
         .buffered(LOOK_UPS)
-        .collect()
-        .await;
-    let gone = missing(plan, images).await;
+        .collect::<Vec<_>>();
+    let reused = plan
+        .items
+        .iter()
+        .filter_map(|item| Some((item, item.reused()?)));
+    let changes = reused.flat_map(|(item, image)| to_measure(item, &image));
+    let (settled, gone, sizes_of_reused) = tokio::join!(
+        settled,
+        missing(plan, images),
+        measure(changes.collect(), images)
+    );
 
-    let (mut built, mut pinned_anew) = (Vec::new(), Vec::new());
-    let mut push = |item: &Planned, image: PinnedImage, outcome, pushed| {
-        pinned_anew.push(item.pinned.as_ref() != Some(&image));
-        built.push(report(item, image, outcome, pushed));
-    };
+    let mut built = Vec::new();
     for item in &plan.items {
         if let Some(image) = item.reused() {
             if !gone.contains_key(&image) {
-                push(item, image, Outcome::Reused, None);
+                let mut reused = report(item, image, Outcome::Reused, None);
+                fill_in(&mut reused, item, &sizes_of_reused);
+                built.push(reused);
             }
             continue;
         }
@@ -64,7 +79,9 @@ pub(super) async fn finish<'a, I: Images>(
                 .clone()
                 .filter(|_| item.pinned.as_ref() == Some(&settled.image));
             let outcome = kept.map_or(Outcome::Built, Outcome::Kept);
-            push(item, settled.image.clone(), outcome, Some(pushed));
+            let mut new = report(item, settled.image.clone(), outcome, Some(pushed));
+            fill_in(&mut new, item, &settled.sizes);
+            built.push(new);
         }
     }
     for (pushed, settled) in settled {
@@ -78,7 +95,6 @@ pub(super) async fn finish<'a, I: Images>(
         }
     }
     failed.extend(gone.into_values());
-    measure(&mut built, &pinned_anew, images).await;
     Finished { built, failed }
 }
 
@@ -106,20 +122,34 @@ async fn settle<I: Images>(
 ) -> Result<Settled, FactoryError> {
     let target = &pushed.target;
     let new = target.item.repository.at(pushed.digest.clone());
-    if !images.exists(&new).await? {
+    let (exists, same) = tokio::join!(
+        images.exists(&new),
+        same_as_pinned(plan, pushed, &new, images)
+    );
+    if !exists? {
         return Err(FactoryError::NotInRegistry { image: new });
     }
-    let settled = match same_as_pinned(plan, pushed, &new, images).await? {
-        Some((image, likeness)) => Settled {
-            image,
-            kept: Some(likeness),
-        },
-        None => Settled {
-            image: new,
-            kept: None,
-        },
+    let (image, kept) = match same? {
+        Some((image, likeness)) => (image, Some(likeness)),
+        None => (new, None),
     };
-    let image = &settled.image;
+    let items = plan.to_build().filter(|item| is_for(pushed, item));
+    let changes = items.flat_map(|item| to_measure(item, &image));
+    let (noted, sizes) = tokio::join!(
+        note(plan, target, &image, images),
+        measure(changes.collect(), images)
+    );
+    noted?;
+    Ok(Settled { image, kept, sizes })
+}
+
+/// Attaches what the image was made from, and then sets the tag of its key.
+async fn note<I: Images>(
+    plan: &BuildPlan,
+    target: &Target<'_>,
+    image: &PinnedImage,
+    images: &I,
+) -> Result<(), FactoryError> {
     if let Some(record) = record(plan, target.item)
         && let Err(error) = images.attach(image, &record).await
     {
@@ -132,7 +162,7 @@ async fn settle<I: Images>(
         false => images.tag(image, &tag).await,
     };
     match tagged {
-        Ok(()) => Ok(settled),
+        Ok(()) => Ok(()),
         Err(OciError::TagTaken { tag, found, .. }) => Err(FactoryError::BuiltMeanwhile {
             repository: image.repository.clone(),
             tag,
@@ -152,12 +182,55 @@ fn record(plan: &BuildPlan, item: &Planned) -> Option<Artifact> {
         artifact_type: plan::ARTIFACT_TYPE.to_owned(),
         media_type: plan::MEDIA_TYPE.to_owned(),
         content: content.ok()?,
-        annotations: BTreeMap::from([(INPUT_KEY.to_owned(), item.key.to_string())]),
+        annotations: BTreeMap::from([
+            (INPUT_KEY.to_owned(), item.key.to_string()),
+            (SETTINGS.to_owned(), fingerprint(&plan.settings)),
+        ]),
+    })
+}
+
+/// A hash of what the builder adds around an image, where comparing images does not look. Labels are
+/// in the config, where it does.
+fn fingerprint(settings: &ImageSettings) -> String {
+    let around = ImageSettings {
+        labels: BTreeMap::new(),
+        ..settings.clone()
+    };
+    // Maps are sorted: the same settings are the same text.
+    let text = serde_json::to_vec(&around).unwrap_or_default();
+    hex::encode(Sha256::digest(text))
+}
+
+/// Whether an image was built with the settings of the plan.
+async fn has_settings<I: Images>(
+    plan: &BuildPlan,
+    image: &PinnedImage,
+    images: &I,
+) -> Result<bool, OciError> {
+    let records = match images.referrers(image, plan::ARTIFACT_TYPE).await {
+        Ok(records) => records,
+        Err(error) if error.is_retryable() => return Err(error),
+        Err(error) => {
+            tracing::debug!(%image, %error, "its settings are not known");
+            Vec::new()
+        }
+    };
+    let wanted = fingerprint(&plan.settings);
+    let mut noted = records
+        .iter()
+        .filter_map(|record| record.annotations.get(SETTINGS))
+        .peekable();
+    // An image of which nothing is known may well be as plain as is wanted, but nothing more.
+    Ok(match noted.peek() {
+        None => wanted == fingerprint(&ImageSettings::default()),
+        Some(_) => noted.any(|settings| *settings == wanted),
     })
 }
 
 /// The pinned image, if the new one differs from it in nothing that counts. An image that was too
-/// old is replaced in any case: its age is what is wrong with it.
+/// old is replaced in any case: its age is what is wrong with it. So is one that was built with other
+/// settings: provenance, an SBOM, annotations and times are what comparing leaves out, and here they
+/// are what is wanted.
 async fn same_as_pinned<I: Images>(
     plan: &BuildPlan,
     pushed: &Pushed<'_>,
@@ -172,11 +245,20 @@ async fn same_as_pinned<I: Images>(
         .filter(|pinned| pinned.repository == new.repository)
         .collect();
     for pinned in pins {
-        match images.compare(pinned, new).await {
+        let (alike, as_wanted) = tokio::join!(
+            images.compare(pinned, new),
+            has_settings(plan, pinned, images)
+        );
+        match alike {
             Ok(Likeness::Different { what }) => {
                 tracing::debug!(%pinned, %new, what, "another image than the pinned one");
             }
-            Ok(likeness) => return Ok(Some((pinned.clone(), likeness))),
+            Ok(likeness) => {
+                if likeness == Likeness::Identical || as_wanted? {
+                    return Ok(Some((pinned.clone(), likeness)));
+                }
+                tracing::debug!(%pinned, %new, "the pinned image was built with other settings");
+            }
             Err(error) if error.is_retryable() => return Err(error.into()),
             // A pin that is gone or is no image is like nothing.
             Err(error) => tracing::debug!(%pinned, %error, "not compared with the pinned image"),
@@ -238,19 +320,22 @@ fn report(
     }
 }
 
-/// Fills in the sizes of images that are pinned from now on, and of those that are no more. They are
-/// for people: a missing one is no failure, and none is waited for long.
-async fn measure<I: Images>(built: &mut [Built], pinned_anew: &[bool], images: &I) {
-    let mut wanted: BTreeSet<&PinnedImage> = BTreeSet::new();
-    for (built, _) in built.iter().zip(pinned_anew).filter(|(_, anew)| **anew) {
-        wanted.insert(&built.image);
-        // Another registry may be out of reach: a mirror has its own repositories only.
-        let host = built.image.repository.host();
-        let old = built.replaces.iter().map(|old| &old.image);
-        wanted.extend(old.filter(|old| old.repository.host() == host));
+/// The images whose sizes are wanted: the one that an item pins from now on, and the one that it pins
+/// no more.
+fn to_measure(item: &Planned, image: &PinnedImage) -> Vec<PinnedImage> {
+    if item.pinned.as_ref() == Some(image) {
+        return Vec::new();
     }
-    let wanted: Vec<PinnedImage> = wanted.into_iter().cloned().collect();
-    let asked = stream::iter(wanted)
+    // Another registry may be out of reach: a mirror has its own repositories only.
+    let host = image.repository.host();
+    let old = item.pinned.iter();
+    let old = old.filter(|old| old.repository.host() == host);
+    old.chain([image]).cloned().collect()
+}
+
+/// The sizes of images. They are for people: a missing one is no failure, and none is waited for long.
+async fn measure<I: Images>(wanted: BTreeSet<PinnedImage>, images: &I) -> Sizes {
+    stream::iter(wanted)
         .map(|image| async move {
             match images.describe(&image).await {
                 Ok(info) => Some((image, info.compressed_size)),
@@ -262,12 +347,17 @@ async fn measure<I: Images>(built: &mut [Built], pinned_anew: &[bool], images: &
         })
         .buffer_unordered(LOOK_UPS)
         .filter_map(std::future::ready)
-        .take_until(tokio::time::sleep(MEASURE_WITHIN));
-    let sizes: BTreeMap<PinnedImage, u64> = asked.collect().await;
-    for (built, _) in built.iter_mut().zip(pinned_anew).filter(|(_, anew)| **anew) {
-        built.size = sizes.get(&built.image).copied();
-        if let Some(old) = &mut built.replaces {
-            old.size = sizes.get(&old.image).copied();
-        }
+        .take_until(tokio::time::sleep(MEASURE_WITHIN))
+        .collect()
+        .await
+}
+
+fn fill_in(built: &mut Built, item: &Planned, sizes: &Sizes) {
+    if item.pinned.as_ref() == Some(&built.image) {
+        return;
+    }
+    built.size = sizes.get(&built.image).copied();
+    if let Some(old) = &mut built.replaces {
+        old.size = sizes.get(&old.image).copied();
     }
 }

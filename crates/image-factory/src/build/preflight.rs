@@ -320,10 +320,17 @@ mod tests {
     }
 
     #[test]
-    fn replaced_base_images_need_a_newer_engine() {
+    fn base_images_by_digest_need_a_newer_engine() {
         let wanted = BTreeSet::from([Feature::NamedContexts]);
         let check = |version| engine(version, "docker", false).check(&wanted);
-        assert!(check("20.10.24+dfsg1").is_err());
+        let error = check("20.10.24+dfsg1").unwrap_err();
+        insta::assert_snapshot!(
+            format!("{error}\nhint: {}", error.hint().unwrap()),
+            @r"
+        take base images by digest: Docker engine 20.10.24+dfsg1 cannot
+        hint: install Docker 23 or newer
+        "
+        );
         assert!(check("23.0.0").is_ok());
         assert!(check("26.1.5+dfsg1").is_ok());
     }

@@ -29,7 +29,7 @@ use super::rawjson::{Parser, Status, Vertex};
 const LOG_LINES: usize = 40;
 /// A step's name is cut to this many characters.
 const NAME_WIDTH: usize = 100;
-/// A line of a step's output is cut to this many bytes.
+/// A line of a step's output that is longer than this many bytes is told in pieces.
 const LINE_WIDTH: usize = 8 * 1024;
 
 /// What has been told of the images of a build, over all runs of `bake`.
@@ -112,6 +112,8 @@ pub(crate) struct Progress {
     errors: Vec<StepError>,
     /// The steps that they are of, in the same order.
     blamed: Vec<String>,
+    /// The targets whose image is being written: that begins when all steps have run.
+    written: HashSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +146,7 @@ impl Progress {
             times: HashMap::new(),
             errors: Vec::new(),
             blamed: Vec::new(),
+            written: HashSet::new(),
         }
     }
 
@@ -175,8 +178,10 @@ impl Progress {
         let printed = self.outputs.entry(vertex.to_owned()).or_default();
         for piece in text.split_inclusive('\n') {
             printed.open.push_str(piece);
-            if piece.ends_with('\n') || printed.open.len() > LINE_WIDTH {
+            if piece.ends_with('\n') {
                 printed.close(&self.targets, &self.told.redactor);
+            } else if printed.open.len() > LINE_WIDTH {
+                printed.cut(&self.targets, &self.told.redactor);
             }
         }
     }
@@ -191,6 +196,9 @@ impl Progress {
                 .or_insert((now, now));
             if vertex.started.is_some() {
                 let name = self.targets.get(target).unwrap_or(target);
+                if step.starts_with("exporting to ") {
+                    self.written.insert(target.clone());
+                }
                 self.told.started(name);
                 if !is_internal(&step) {
                     self.told.step(name, &step);
@@ -271,6 +279,11 @@ impl Progress {
         lines.map(|line| self.told.redactor.apply(line)).collect()
     }
 
+    /// Whether all steps of a target have run.
+    pub(crate) fn has_run(&self, target: &str) -> bool {
+        self.written.contains(target)
+    }
+
     /// From the first to the last news of a target.
     pub(crate) fn time(&self, target: &str) -> Duration {
         self.times
@@ -286,7 +299,20 @@ impl Printed {
             return;
         }
         let open = std::mem::take(&mut self.open);
-        let line = redactor.apply(&inert(&open));
+        self.tell(&open, targets, redactor);
+    }
+
+    /// Tells a line that is too long to be waited for, but for its end: a secret may have begun there.
+    fn cut(&mut self, targets: &BTreeMap<String, String>, redactor: &Redactor) {
+        let (told, rest) = redactor.cut(&self.open);
+        if !told.is_empty() {
+            self.open = rest.to_owned();
+            self.tell(&told, targets, redactor);
+        }
+    }
+
+    fn tell(&mut self, line: &str, targets: &BTreeMap<String, String>, redactor: &Redactor) {
+        let line = redactor.apply(&inert(line));
         let target = self.target.as_deref().unwrap_or("images");
         let item = targets.get(target).map_or(target, String::as_str);
         tracing::debug!(target: "pipeline::log", item = %item, "{line}");
@@ -421,6 +447,36 @@ mod tests {
         let error = &progress.errors()[0];
         assert_eq!(error.log, ["red and ***", "100%", "x"]);
         assert_eq!(error.message, "bad ***");
+    }
+
+    #[test]
+    fn a_secret_at_the_border_of_a_long_line_is_no_more_told_than_others() {
+        let mut redactor = Redactor::new();
+        redactor.add(&"hunter22".to_owned().into());
+        let targets = BTreeMap::from([("one".to_owned(), "x/one@1".to_owned())]);
+        for before in LINE_WIDTH - 8..LINE_WIDTH + 2 {
+            let mut progress = Progress::new(targets.clone(), Told::new(redactor.clone()));
+            // It comes in two pieces, and the line is cut between them.
+            let first = format!("{}hunt", "x".repeat(before));
+            progress.line(log("a", &first).trim_end());
+            progress.line(log("a", "er22 and more\n").trim_end());
+            progress
+                .line(r#"{"vertexes":[{"digest":"a","name":"[one 1/1] RUN x","error":"bad"}]}"#);
+            progress.end();
+            let told = progress.errors()[0].log.concat();
+            assert_eq!(told, format!("{}*** and more", "x".repeat(before)));
+        }
+    }
+
+    #[test]
+    fn a_target_has_run_when_its_image_is_written() {
+        let text = r#"{"vertexes":[{"digest":"a","name":"[one 2/2] RUN x","started":"2026-01-01T00:00:00Z"}]}
+{"vertexes":[{"digest":"b","name":"[two] exporting to image","started":"2026-01-01T00:00:00Z"}]}
+"#;
+        let both = progress(&["one", "two"], text);
+        assert_eq!([both.has_run("one"), both.has_run("two")], [false, true]);
+        let text = r#"{"vertexes":[{"digest":"b","name":"exporting to image","started":"2026-01-01T00:00:00Z"}]}"#;
+        assert!(progress(&["one"], text).has_run("one"));
     }
 
     #[test]

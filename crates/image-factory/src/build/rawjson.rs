@@ -58,6 +58,11 @@ impl Parser {
             }
             return Vec::new();
         }
+        // No line within an object begins so: what is pending was torn.
+        if line.starts_with('{') && !self.pending.is_empty() {
+            tracing::debug!("progress that is not complete is left out");
+            self.pending.clear();
+        }
         self.pending.push_str(line);
         self.pending.push('\n');
         // An object ends with a brace at the start of a line, or on the line it began on.
@@ -118,6 +123,14 @@ mod tests {
         let (found, text) = parse(&format!("{TWO}Dockerfile:2\n----\nERROR: failed\n"));
         assert_eq!(found.len(), 2);
         assert_eq!(text, ["Dockerfile:2", "----", "ERROR: failed"]);
+    }
+
+    #[test]
+    fn goes_on_after_an_object_that_was_torn() {
+        let long = format!("{{\"logs\":[{{\"data\":\"{}", "x".repeat(100));
+        let (found, text) = parse(&format!("{long}\nxx\"}}]}}\n{TWO}ERROR: failed\n"));
+        assert_eq!(found.len(), 2);
+        assert_eq!(text, ["ERROR: failed"]);
     }
 
     #[test]

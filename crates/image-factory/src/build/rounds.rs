@@ -13,7 +13,7 @@ use process::{Command, ProcessError, Stream};
 use registry_model::Digest;
 use tokio_util::sync::CancellationToken;
 
-use super::bake::{Recipe, Target};
+use super::bake::{EPOCH, Recipe, Target};
 use super::failure::{FailedTarget, attribute, unattributed};
 use super::passing::is_passing;
 use super::progress::{Progress, Told};
@@ -22,6 +22,8 @@ use crate::plan::Provenance;
 
 /// How many images are taken up again at once, each in a run of its own.
 const APART: usize = 8;
+/// BuildKit's messages have 16 MiB at most; in JSON they are longer.
+const LONGEST_NEWS: usize = 32 * 1024 * 1024;
 
 /// An image that the builder says it pushed.
 pub(super) struct Pushed<'a> {
@@ -53,8 +55,12 @@ pub(super) struct Rounds<'a> {
     is_hopeless: AtomicBool,
 }
 
-/// How a run of `bake` ended: the digest and the time of each target, or who failed.
-type Round = Result<Vec<(Digest, Duration)>, Vec<(Option<usize>, FailedTarget)>>;
+/// How a run of `bake` ended: what it says of each target, or who failed.
+type Round =
+    Result<Vec<(Result<Digest, FactoryError>, Duration)>, Vec<(Option<usize>, FailedTarget)>>;
+
+/// How an image ended: pushed, or failed for good.
+type End = Result<(Digest, Duration), FailedTarget>;
 
 impl<'a> Rounds<'a> {
     pub(super) fn new(recipe: Recipe<'a>, told: Told) -> Self {
@@ -85,18 +91,21 @@ impl<'a> Rounds<'a> {
     /// Builds all in one run; returns those that are to be taken up again.
     async fn together<'t>(
         &self,
-        targets: Vec<Target<'t>>,
+        mut targets: Vec<Target<'t>>,
         done: &mut Done<'t>,
         cancel: &CancellationToken,
     ) -> Result<Vec<Target<'t>>, FactoryError> {
-        let failed = match self.round(&targets, cancel).await? {
-            Ok(digests) => {
-                for (target, (digest, time)) in targets.into_iter().zip(digests) {
-                    done.pushed.push(Pushed {
-                        target,
-                        digest,
-                        time,
-                    });
+        let failed = match self.round(&mut targets, cancel).await? {
+            Ok(ends) => {
+                for (target, (digest, time)) in targets.into_iter().zip(ends) {
+                    match digest {
+                        Ok(digest) => done.pushed.push(Pushed {
+                            target,
+                            digest,
+                            time,
+                        }),
+                        Err(error) => self.failed(of_its_own(&target, &error), done),
+                    }
                 }
                 return Ok(Vec::new());
             }
@@ -111,8 +120,7 @@ impl<'a> Rounds<'a> {
                 Some(index) => gone[index] = true,
                 None => all_stop = true,
             }
-            self.told.failed(&failed.name, &failed.message);
-            done.failed.push(failed);
+            self.failed(failed, done);
             all_stop |= self.recipe.options.fail_fast;
         }
         let rest = targets.into_iter().zip(gone);
@@ -126,12 +134,18 @@ impl<'a> Rounds<'a> {
         Ok(Vec::new())
     }
 
+    fn failed(&self, failed: FailedTarget, done: &mut Done<'_>) {
+        self.told.failed(&failed.name, &failed.message);
+        done.failed.push(failed);
+    }
+
     fn stopped<'t>(&self, target: Target<'t>, done: &mut Done<'t>) {
         self.told.failed(&target.name, "stopped: another failed");
         done.stopped.push(target.name);
     }
 
-    /// Builds each in a run of its own, `jobs` at once.
+    /// Builds each in a run of its own, `jobs` at once. What goes wrong with one of them, even here,
+    /// leaves the others alone.
     async fn apart<'t>(
         &self,
         targets: Vec<Target<'t>>,
@@ -139,31 +153,36 @@ impl<'a> Rounds<'a> {
         done: &mut Done<'t>,
         cancel: &CancellationToken,
     ) -> Result<(), FactoryError> {
-        let stop = cancel.child_token();
+        let stop = &cancel.child_token();
+        let is_only = targets.len() == 1 && done.pushed.is_empty() && done.failed.is_empty();
         let mut ends = stream::iter(targets)
-            .map(|target| async {
-                let end = self.alone(&target, &stop).await;
+            .map(|mut target| async move {
+                let end = self.alone(&mut target, stop).await;
                 (target, end)
             })
             .buffer_unordered(jobs);
         while let Some((target, end)) = ends.next().await {
-            match end {
-                Ok(Ok((digest, time))) => done.pushed.push(Pushed {
-                    target,
-                    digest,
-                    time,
-                }),
-                Ok(Err(failed)) => {
-                    self.told.failed(&failed.name, &failed.message);
-                    done.failed.push(failed);
-                    if self.recipe.options.fail_fast {
-                        stop.cancel();
-                    }
+            let failed = match end {
+                Ok(Ok((digest, time))) => {
+                    done.pushed.push(Pushed {
+                        target,
+                        digest,
+                        time,
+                    });
+                    continue;
                 }
+                Ok(Err(failed)) => failed,
                 Err(error) if error.is_cancelled() && !cancel.is_cancelled() => {
                     self.stopped(target, done);
+                    continue;
                 }
-                Err(error) => return Err(error),
+                // There is no work to be lost, and its own error tells it best.
+                Err(error) if error.is_cancelled() || is_only => return Err(error),
+                Err(error) => of_its_own(&target, &error),
+            };
+            self.failed(failed, done);
+            if self.recipe.options.fail_fast {
+                stop.cancel();
             }
         }
         Ok(())
@@ -172,17 +191,18 @@ impl<'a> Rounds<'a> {
     /// Builds one, more than once if the failure may pass.
     async fn alone(
         &self,
-        target: &Target<'_>,
+        target: &mut Target<'_>,
         cancel: &CancellationToken,
-    ) -> Result<Result<(Digest, Duration), FailedTarget>, FactoryError> {
+    ) -> Result<End, FactoryError> {
         let mut waited = Duration::ZERO;
         let mut attempt = 1;
         loop {
-            let failed = match self.round(slice::from_ref(target), cancel).await? {
-                Ok(pushed) => {
+            let failed = match self.round(slice::from_mut(target), cancel).await? {
+                Ok(ends) => {
                     self.is_hopeless.store(false, Ordering::Relaxed);
                     let missing = || unreadable(&target.name, "nothing in it");
-                    return pushed.into_iter().next().map(Ok).ok_or_else(missing);
+                    let (digest, time) = ends.into_iter().next().ok_or_else(missing)?;
+                    return Ok(Ok((digest?, time)));
                 }
                 Err(failed) => failed.into_iter().next(),
             };
@@ -211,10 +231,10 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// One run of `bake`.
+    /// One run of `bake`; it notes whose steps have all run.
     async fn round(
         &self,
-        targets: &[Target<'_>],
+        targets: &mut [Target<'_>],
         cancel: &CancellationToken,
     ) -> Result<Round, FactoryError> {
         let unwritten = |path: &Path, source| FactoryError::Write {
@@ -257,6 +277,9 @@ impl<'a> Rounds<'a> {
             ));
         };
         progress.end();
+        for target in &mut *targets {
+            target.has_run |= progress.has_run(&target.id);
+        }
         match ended {
             Ok(_) => {
                 let bytes = std::fs::read(&metadata).map_err(|source| FactoryError::Read {
@@ -289,6 +312,11 @@ impl<'a> Rounds<'a> {
             .arg(file)
             .arg("--metadata-file")
             .arg(metadata)
+            // buildx would hand it to every build, and it would count for no key. The setting comes as
+            // an argument.
+            .env_remove(EPOCH)
+            // Newer versions write one object a line, however much a step printed.
+            .longest_line(LONGEST_NEWS)
             // Newer versions let `bake` read below this folder only.
             .current_dir(self.recipe.root)
     }
@@ -313,6 +341,17 @@ impl<'a> Rounds<'a> {
             .map(|(index, failed)| (Some(index), failed))
             .collect()
     }
+}
+
+/// The failure of an image that neither its steps nor its push are to blame for.
+fn of_its_own(target: &Target<'_>, error: &FactoryError) -> FailedTarget {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message += &format!(": {error}");
+        cause = error.source();
+    }
+    FailedTarget::new(target.item, message)
 }
 
 /// A number from 0 to 1.
@@ -340,19 +379,20 @@ fn unreadable(item: &str, problem: &str) -> FactoryError {
 }
 
 /// `containerimage.digest` of each target: that of the manifest or index, not of the config.
-fn digests(metadata: &[u8], targets: &[Target<'_>]) -> Result<Vec<Digest>, FactoryError> {
+fn digests(
+    metadata: &[u8],
+    targets: &[Target<'_>],
+) -> Result<Vec<Result<Digest, FactoryError>>, FactoryError> {
     let metadata: serde_json::Value = serde_json::from_slice(metadata)
         .map_err(|error| unreadable("all images", &error.to_string()))?;
-    targets
-        .iter()
-        .map(|target| {
-            let digest = &metadata[&target.id]["containerimage.digest"];
-            let digest = digest
-                .as_str()
-                .ok_or_else(|| unreadable(&target.name, "no `containerimage.digest` in it"))?;
-            digest
-                .parse()
-                .map_err(|_| unreadable(&target.name, &format!("`{digest}` is no digest")))
-        })
-        .collect()
+    let one = |target: &Target<'_>| {
+        let digest = &metadata[&target.id]["containerimage.digest"];
+        let digest = digest
+            .as_str()
+            .ok_or_else(|| unreadable(&target.name, "no `containerimage.digest` in it"))?;
+        digest
+            .parse()
+            .map_err(|_| unreadable(&target.name, &format!("`{digest}` is no digest")))
+    };
+    Ok(targets.iter().map(one).collect())
 }

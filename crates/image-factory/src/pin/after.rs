@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
-use github::{AutoMerge, CommitStatus, GithubError, Person, StatusState};
+use github::{AutoMerge, CommitStatus, GithubError, StatusState};
 
 use super::forge::Forge;
-use super::options::Dispatch;
 use super::propose::Run;
 use super::report::PinAction;
 use super::rivals::Rival;
@@ -12,20 +11,38 @@ use crate::FactoryError;
 /// Who commits with the token of a job.
 const JOB_TOKEN: &str = "github-actions[bot]";
 
-/// Does what a new or rebuilt pull request needs besides: labels, reviewers, auto-merge, checks. The
-/// pins are proposed by then, so what fails here is told and is no error.
+/// Does what a pull request needs besides, as far as that is not done: labels, reviewers, auto-merge,
+/// checks. The pins are proposed by then, so what fails here is told and is no error.
+///
+/// `author` is the login of whoever pushed its commit. `repeated` tells that an earlier attempt of
+/// this run may have opened it and been killed.
 pub(super) async fn finish<F: Forge>(
     run: &mut Run<'_, F>,
     ours: &Rival,
-    author: &Person,
+    author: &str,
+    repeated: bool,
 ) -> Result<(), FactoryError> {
     let (forge, options) = (run.forge, run.options);
     let number = ours.number();
     run.finish_labels(ours).await?;
-    let asks = !options.reviewers.is_empty() || !options.team_reviewers.is_empty();
+    if run.report.action == PinAction::Unchanged && !repeated {
+        return start(run, ours).await;
+    }
+    let missing = |wanted: &[String]| -> Vec<String> {
+        let there = &ours.pull.reviewers;
+        let missing = wanted.iter();
+        let missing =
+            missing.filter(|name| !there.iter().any(|one| one.eq_ignore_ascii_case(name)));
+        missing.cloned().collect()
+    };
+    let (people, teams) = (
+        missing(&options.reviewers),
+        missing(&options.team_reviewers),
+    );
+    let asks = !people.is_empty() || !teams.is_empty();
     // Asking again would bother those who reviewed already.
-    if asks && run.report.action == PinAction::Created {
-        let asked = forge.request_reviewers(number, &options.reviewers, &options.team_reviewers);
+    if asks && run.report.action != PinAction::Updated {
+        let asked = forge.request_reviewers(number, &people, &teams);
         if let Err(error) = asked.await {
             run.note_failure("no review is requested", error)?;
         }
@@ -41,30 +58,40 @@ pub(super) async fn finish<F: Forge>(
             Err(error) => run.note_failure("auto-merge is not on", error)?,
         }
     }
-    match &options.dispatch {
-        Some(dispatch) => start(run, ours, dispatch).await,
-        None => {
-            if author.name == JOB_TOKEN {
-                run.notice(
-                    "the pull request was made with the token of a job (GITHUB_TOKEN): workflows \
-                     on it wait for the approval of somebody with write access, or do not start \
-                     at all (GitHub Enterprise Server); use the token of a GitHub App, or \
-                     `dispatch` to start acceptance on the branch"
-                        .to_owned(),
-                );
-            }
-            Ok(())
-        }
+    if options.dispatch.is_none() && author == JOB_TOKEN {
+        run.notice(
+            "the pull request was made with the token of a job (GITHUB_TOKEN): workflows on it wait \
+             for the approval of somebody with write access, or do not start at all (GitHub \
+             Enterprise Server); use the token of a GitHub App, or `dispatch` to start acceptance \
+             on the branch"
+                .to_owned(),
+        );
     }
+    start(run, ours).await
 }
 
-/// Starts the workflow on the branch, with a status that says so until the workflow ends it.
-async fn start<F: Forge>(
-    run: &mut Run<'_, F>,
-    ours: &Rival,
-    dispatch: &Dispatch,
-) -> Result<(), FactoryError> {
+/// Starts the workflow on the branch, unless it was started for this commit, with a status that says
+/// so until the workflow ends it.
+async fn start<F: Forge>(run: &mut Run<'_, F>, ours: &Rival) -> Result<(), FactoryError> {
     let (forge, options) = (run.forge, run.options);
+    let Some(dispatch) = &options.dispatch else {
+        return Ok(());
+    };
+    match forge.status(ours.head_sha()).await {
+        Ok(said)
+            if said
+                .statuses
+                .iter()
+                .any(|one| one.context == dispatch.context) =>
+        {
+            return Ok(());
+        }
+        Ok(_) => {}
+        Err(error) => {
+            run.note_failure("the checks are not started", error)?;
+            return Ok(());
+        }
+    }
     let status = |state, description: &str| CommitStatus {
         context: dispatch.context.clone(),
         state,

@@ -21,6 +21,13 @@ pub(super) struct Age {
     commits: i64,
 }
 
+impl Age {
+    /// Whether the base branch has the commit.
+    pub(super) fn is_in_base(self) -> bool {
+        self.in_base
+    }
+}
+
 /// The ages of commits, each asked for once.
 pub(super) struct Ages<'a, F> {
     forge: &'a F,

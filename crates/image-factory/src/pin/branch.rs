@@ -1,10 +1,11 @@
-use github::{CommitSha, GithubError};
+use github::{Ahead, Commit, CommitSha, GithubError};
 
 use super::forge::Forge;
 use super::marker::{CONTENT, Marker, SOURCE};
 use super::options::ProposeOptions;
 use super::propose::Scene;
 use super::strangers::Maker;
+use super::text::COMMIT;
 use crate::FactoryError;
 
 /// What became of the branch.
@@ -35,18 +36,26 @@ pub(super) async fn write_branch<F: Forge>(
         };
     };
     let ahead = forge.ahead(scene.base_head.as_str(), head.as_str()).await?;
+    if !is_ours(forge, options, maker, &ahead, &head).await? {
+        return Err(FactoryError::PinBranch {
+            branch: branch.clone(),
+            base: options.base.clone(),
+        });
+    }
     if !options.takeover
-        && let Some(by) = maker.stranger_in(&ahead)
+        && let Some(by) = maker.stranger(forge, &ahead).await?
     {
         return Err(FactoryError::PinsBlocked {
             place: format!("branch `{branch}`"),
             by,
         });
     }
-    if let Some(tip) = ahead.commits.last() {
+    let signed = |commit: &&Commit| Marker::signs(commit, &options.base);
+    if let Some(tip) = ahead.commits.iter().rfind(signed) {
         let same = tip.trailer(CONTENT) == Some(marker.content.as_str())
             && tip.trailer(SOURCE) == Some(marker.source.as_str())
-            && tip.parents == [scene.base_head.clone()];
+            && tip.parents == [scene.base_head.clone()]
+            && tip.sha == head;
         if same {
             return Ok(Written::Before(head));
         }
@@ -63,4 +72,24 @@ pub(super) async fn write_branch<F: Forge>(
         Err(GithubError::Moved { .. }) => Ok(Written::Again),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a branch is the bot's for this base: one of its commits says so, whoever has committed to
+/// it since. A branch that the base branch contains may be anybody's that is merely behind, unless the
+/// very commit at its head is of the bot's making.
+async fn is_ours<F: Forge>(
+    forge: &F,
+    options: &ProposeOptions,
+    maker: &Maker,
+    ahead: &Ahead,
+    head: &CommitSha,
+) -> Result<bool, FactoryError> {
+    if !ahead.commits.is_empty() {
+        let mut commits = ahead.commits.iter();
+        return Ok(commits.any(|commit| Marker::signs(commit, &options.base)));
+    }
+    let tip = forge.commit(head.as_str()).await?;
+    Ok(Marker::signs(&tip, &options.base)
+        && maker.made(&tip)
+        && tip.message.starts_with(&format!("{COMMIT}\n")))
 }

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use registry_model::{
-    PinPlace, PinRequest, PinState, PinnedImage, Platform, ProcessorRef, Registry, SetOutcome,
+    Entry, Pin, PinPlace, PinRequest, PinState, PinnedImage, Platform, ProcessorRef, Registry,
+    SetOutcome,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +17,27 @@ use crate::plan::{InputKey, Why, item_name};
 pub struct PinChanges {
     /// One for each pin that is to change.
     pub changes: Vec<PinChange>,
-    /// The registry files whose pins are all what was built.
+    /// The pins that are what was built.
     #[serde(default)]
-    pub unchanged: Vec<PathBuf>,
+    pub unchanged: Vec<PinUnchanged>,
+    /// The registry files that also have pins which the report says nothing of.
+    #[serde(default)]
+    pub partial: Vec<PathBuf>,
+    /// How many registry files there are, those that the report says nothing of included.
+    #[serde(default)]
+    pub registry_files: usize,
+}
+
+/// A pin that is what was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PinUnchanged {
+    /// Its registry file, relative to the root of the repository.
+    pub file: PathBuf,
+    /// The platform that the pin is for; none for `image.oci`, which serves all.
+    pub pin_platform: Option<Platform>,
+    /// What is pinned.
+    pub image: PinnedImage,
 }
 
 /// A pin that is to change.
@@ -53,6 +72,23 @@ impl PinChanges {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// The pins that the report speaks of, with what they are or shall be.
+    pub(super) fn reported(&self) -> impl Iterator<Item = (&Path, PinPlace, &PinnedImage)> {
+        let changed = self.changes.iter();
+        let changed = changed.map(|one| (one.file.as_path(), one.place(), &one.new));
+        let unchanged = self.unchanged.iter().map(|one| {
+            let place = place(one.pin_platform.as_ref());
+            (one.file.as_path(), place, &one.image)
+        });
+        changed.chain(unchanged)
+    }
+
+    /// Whether the report speaks of every registry file.
+    pub(super) fn is_whole(&self) -> bool {
+        let files: BTreeSet<&Path> = self.reported().map(|(file, ..)| file).collect();
+        files.len() >= self.registry_files
     }
 
     /// The files that change, each once.
@@ -90,7 +126,7 @@ fn place(platform: Option<&Platform>) -> PinPlace {
 /// When the report names a processor or a place that the registry files do not have.
 pub fn changes(report: &BuildReport, registry: &Registry) -> Result<PinChanges, FactoryError> {
     let mut changes = Vec::new();
-    let mut unchanged = BTreeSet::new();
+    let mut unchanged = Vec::new();
     for built in &report.built {
         let missing = |problem: &str| FactoryError::PinPlace {
             item: built.name(),
@@ -109,7 +145,11 @@ pub fn changes(report: &BuildReport, registry: &Registry) -> Result<PinChanges, 
             .ok_or_else(|| missing(&format!("{} has no such pin", built.file.display())))?;
         let old = match &pin.state {
             PinState::Pinned(image) if *image == built.image => {
-                unchanged.insert(built.file.clone());
+                unchanged.push(PinUnchanged {
+                    file: built.file.clone(),
+                    pin_platform: built.pin_platform.clone(),
+                    image: built.image.clone(),
+                });
                 continue;
             }
             PinState::Pinned(image) => Some(image.clone()),
@@ -129,12 +169,21 @@ pub fn changes(report: &BuildReport, registry: &Registry) -> Result<PinChanges, 
             new_size: built.size,
         });
     }
-    for change in &changes {
-        unchanged.remove(&change.file);
-    }
+    let is_built = |entry: &Entry, pin: &Pin| {
+        report.built.iter().any(|built| {
+            built.file == entry.file && place(built.pin_platform.as_ref()) == pin.place
+        })
+    };
+    let partial = registry.entries.iter().filter(|entry| {
+        let built = entry.pins.iter().filter(|pin| is_built(entry, pin)).count();
+        (1..entry.pins.len()).contains(&built)
+    });
+    let files: BTreeSet<&Path> = registry.entries.iter().map(Entry::file).collect();
     Ok(PinChanges {
         changes,
-        unchanged: unchanged.into_iter().collect(),
+        unchanged,
+        partial: partial.map(|entry| entry.file.clone()).collect(),
+        registry_files: files.len(),
     })
 }
 

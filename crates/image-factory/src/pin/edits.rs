@@ -9,7 +9,7 @@ use super::forge::Forge;
 use crate::FactoryError;
 
 /// Files that are read at once.
-const READS: usize = 8;
+pub(super) const READS: usize = 8;
 
 /// What the pins change in the files of the base branch as they are now.
 #[derive(Debug, Default)]

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use github::{
-    Ahead, AutoMerge, Comment, Commit, CommitSha, CommitStatus, Comparison, CreatedCommit,
-    GithubError, MergeMethod, NewCommit, NewPullRequest, NodeId, PullRequest, PullRequestDetails,
-    PullRequestFilter, PullRequestUpdate, Repo,
+    Ahead, AutoMerge, CombinedStatus, Comment, Commit, CommitSha, CommitStatus, Comparison,
+    CreatedCommit, GithubError, MergeMethod, NewCommit, NewPullRequest, NodeId, PullRequest,
+    PullRequestDetails, PullRequestFilter, PullRequestUpdate, Repo,
 };
+use jiff::Timestamp;
 
 /// Declares the trait and passes each call of it on to [`Repo`].
 macro_rules! forge {
@@ -68,8 +69,8 @@ forge! {
     reopen(number: u64) -> PullRequestDetails = reopen_pull_request;
     /// The comments under a pull request.
     comments(number: u64) -> Vec<Comment> = comments;
-    /// Comments on a pull request, unless a comment with `marker` is there.
-    comment_once(number: u64, marker: &str, body: &str) -> bool = comment_once;
+    /// Comments on a pull request, unless a comment from inside with `marker` was made since then.
+    comment_once(number: u64, marker: &str, since: Option<Timestamp>, body: &str) -> bool = comment_once;
     /// Adds labels to a pull request.
     add_labels(number: u64, labels: &[String]) -> () = add_labels;
     /// Asks for reviews.
@@ -79,6 +80,8 @@ forge! {
 
     /// Starts a workflow.
     dispatch(workflow: &str, branch: &str, inputs: &BTreeMap<String, String>) -> () = dispatch_workflow;
+    /// What was said of a commit.
+    status(sha: &CommitSha) -> CombinedStatus = combined_status;
     /// Says something of a commit.
     set_status(sha: &CommitSha, status: &CommitStatus) -> () = set_status;
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use github::{CommitSha, FileChange};
+use github::{Commit, CommitSha, FileChange};
 use registry_model::Platform;
 use sha2::{Digest as _, Sha256};
 
@@ -8,6 +8,8 @@ use super::changes::PinChange;
 
 const START: &str = "<!-- pipeline:pin ";
 const END: &str = " -->";
+const ALL: &str = "all";
+const SOME: &str = "some";
 /// Longer ones are none of ours.
 const LONGEST: usize = 400;
 
@@ -25,6 +27,8 @@ pub(super) struct Marker {
     pub(super) digests: Hash,
     /// The files with the pins.
     pub(super) content: Hash,
+    /// Whether the run was for all processors, so that what it does not pin is right as it is.
+    pub(super) whole: bool,
 }
 
 /// A SHA-256 in hexadecimal digits.
@@ -94,6 +98,11 @@ impl Marker {
             source: next("source")?.parse().ok()?,
             digests: Hash::parse(next("digest-set")?)?,
             content: Hash::parse(next("content")?)?,
+            whole: match next("scope")? {
+                ALL => true,
+                SOME => false,
+                _ => return None,
+            },
         })
     }
 
@@ -103,6 +112,11 @@ impl Marker {
             Some(old) => text.replacen(&old.to_string(), &self.to_string(), 1),
             None => format!("{self}\n{text}"),
         }
+    }
+
+    /// Whether a commit says that it is the bot's, of pins for `base`.
+    pub(super) fn signs(commit: &Commit, base: &str) -> bool {
+        commit.trailer(SOURCE).is_some() && commit.trailer(BASE) == Some(base)
     }
 
     /// The message of the commit.
@@ -119,8 +133,11 @@ impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{START}source={} digest-set={} content={}{END}",
-            self.source, self.digests.0, self.content.0
+            "{START}source={} digest-set={} content={} scope={}{END}",
+            self.source,
+            self.digests.0,
+            self.content.0,
+            if self.whole { ALL } else { SOME }
         )
     }
 }
@@ -134,6 +151,7 @@ mod tests {
             source: "a".repeat(40).parse().unwrap(),
             digests: Hash::of([b"1".as_slice()]),
             content: Hash::of([b"2".as_slice()]),
+            whole: true,
         }
     }
 
@@ -163,6 +181,8 @@ mod tests {
             good.replace(" -->", ""),
             good.replace(" -->", " more"),
             good.replace(" content", "  content"),
+            good.replace(" scope=all", ""),
+            good.replace("scope=all", "scope=none"),
             format!("<!-- pipeline:pin {} -->", "x".repeat(100_000)),
         ] {
             assert_eq!(Marker::find(&bad), None, "{bad:.200}");

@@ -4,6 +4,7 @@ mod after;
 mod age;
 mod branch;
 mod changes;
+mod cover;
 mod edits;
 mod forge;
 mod gather;
@@ -18,7 +19,7 @@ mod strangers;
 mod text;
 mod tidy;
 
-pub use changes::{PinChange, PinChanges, apply, changes};
+pub use changes::{PinChange, PinChanges, PinUnchanged, apply, changes};
 pub use forge::Forge;
 pub use gather::gather;
 pub use options::{Dispatch, ProposeOptions};

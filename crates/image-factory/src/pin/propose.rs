@@ -7,6 +7,7 @@ use super::after::finish;
 use super::age::{Age, Ages};
 use super::branch::{Written, write_branch};
 use super::changes::PinChanges;
+use super::cover::lost;
 use super::edits::{BaseFiles, Edits};
 use super::forge::Forge;
 use super::marker::{CONTENT, Hash, Marker};
@@ -33,19 +34,27 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// For each base branch there is one open pull request, however many runs propose at once, and it
 /// is that of the newest source commit: a run whose source is older closes its own, the others close
-/// theirs. What an attempt that was killed has left is taken up or removed by the next one. Requests
-/// and branches that a person has commits on are left alone, and so are pins that a person declined
-/// by closing their request, except with [`ProposeOptions::takeover`].
+/// theirs. A run for some of the processors closes only requests that have nothing but pins of these,
+/// and an older run leaves out what it has. What an attempt that was killed has left is taken up or
+/// removed by the next one. Requests and branches that a person has commits on are left alone, and so
+/// are pins that a person declined by closing their request, except with
+/// [`ProposeOptions::takeover`].
 ///
 /// # Errors
-/// When a file cannot be pinned safely (then nothing is proposed), a person's commits would be
-/// lost, or the forge refuses.
+/// When a file cannot be pinned safely (then nothing is proposed), the base branch does not have the
+/// source, somebody's commits or pins would be lost, or the forge refuses.
 pub async fn propose<F: Forge>(
     forge: &F,
     changes: &PinChanges,
     options: &ProposeOptions,
     cancel: &CancellationToken,
 ) -> Result<PinReport, FactoryError> {
+    if options.branch == options.base {
+        return Err(FactoryError::PinBranch {
+            branch: options.branch.clone(),
+            base: options.base.clone(),
+        });
+    }
     let mut run = Run {
         forge,
         options,
@@ -126,12 +135,20 @@ impl<'a, F: Forge> Run<'a, F> {
         if edits.changes.is_empty() {
             return self.nothing(&mut scene, &rivals).await;
         }
+        // What is built from a topic branch is not what the base branch's own source gives.
+        if !scene.age.is_in_base() {
+            return Err(FactoryError::PinSource {
+                base: options.base.clone(),
+                commit: scene.source.short().to_owned(),
+            });
+        }
 
         let closed = pins(forge, options, false).await?;
         if !edits.moved.is_empty() {
             let merged = closed.iter().filter(|rival| rival.is_merged());
             let merged: Vec<&Rival> = merged.take(MERGED).collect();
-            if let Some(merged) = newer(&mut scene.ages, &merged, scene.age, None).await? {
+            let merged = newer(&mut scene.ages, &merged, scene.age, None).await?;
+            if let Some(merged) = merged.first() {
                 let keep = |change: &super::PinChange| !edits.moved.contains(change);
                 let rest: Vec<_> = edits
                     .changes
@@ -151,11 +168,30 @@ impl<'a, F: Forge> Run<'a, F> {
                 }
             }
         }
+        let all: Vec<&Rival> = rivals.iter().collect();
+        let ahead = newer(&mut scene.ages, &all, scene.age, None).await?;
+        let beside = self.beside(&scene, &ahead, &edits.changes).await?;
+        if let Some(rival) = beside.instead {
+            return self.superseded(&mut scene, &rivals, rival).await;
+        }
+        if !beside.taken.is_empty() {
+            let rest = edits.changes.iter();
+            let rest: Vec<_> = rest
+                .filter(|one| !beside.taken.contains(one))
+                .cloned()
+                .collect();
+            self.notice(format!(
+                "{} of these pins are left out: pull requests for newer commits have theirs",
+                beside.taken.len()
+            ));
+            edits = files.edit(&rest)?;
+        }
         self.report.changes.changes = edits.changes.clone();
         let marker = Marker {
             source: scene.source.clone(),
             digests: Hash::of_digests(&edits.changes),
             content: Hash::of_files(&edits.files),
+            whole: self.changes.is_whole(),
         };
         if !options.takeover
             && let Some(rival) = declined(forge, &closed, &marker.digests).await?
@@ -167,10 +203,6 @@ impl<'a, F: Forge> Run<'a, F> {
             ));
             self.end(PinAction::Blocked, rival);
             return Ok(Step::Done);
-        }
-        let all: Vec<&Rival> = rivals.iter().collect();
-        if let Some(rival) = newer(&mut scene.ages, &all, scene.age, None).await? {
-            return self.superseded(&mut scene, &rivals, rival).await;
         }
         let proposal = Proposal { edits, marker };
         for rival in &rivals {
@@ -206,7 +238,9 @@ impl<'a, F: Forge> Run<'a, F> {
         rival: &Rival,
         proposal: &Proposal,
     ) -> Result<Step, FactoryError> {
-        if rival.marker.source != scene.source {
+        let marker = &rival.marker;
+        let repeated = marker.source == scene.source;
+        if !repeated || (proposal.marker.whole && !marker.whole) {
             // It stands for our source from now on: an older run must not take its place.
             let update = PullRequestUpdate {
                 body: Some(proposal.marker.put(&rival.pull.body)),
@@ -220,15 +254,17 @@ impl<'a, F: Forge> Run<'a, F> {
         let words = format!("Superseded by #{}.", rival.number());
         let maker = Maker::Account(rival.pull.author.clone());
         for other in rivals {
+            let source = &other.marker.source;
             if other.number() != rival.number()
+                && scene.ages.of(source).await? <= scene.age
                 && let Step::Again = self.retire(scene, other, &maker, &words).await?
             {
                 return Ok(Step::Again);
             }
         }
         self.end(PinAction::Unchanged, rival);
-        self.finish_labels(rival).await?;
         tidy::branches(self, scene).await?;
+        finish(self, rival, &rival.pull.author, repeated).await?;
         Ok(Step::Done)
     }
 
@@ -295,16 +331,23 @@ impl<'a, F: Forge> Run<'a, F> {
         };
         let made = forge.create_commit(&request).await?;
         let maker = Maker::of(forge, &made).await?;
-        if !options.takeover {
-            for rival in rivals {
-                let (base, head) = (&scene.base_head, rival.head_sha());
-                if let Some(by) = maker.stranger(forge, base, head).await? {
-                    tidy::say_left_alone(forge, rival).await?;
-                    return Err(FactoryError::PinsBlocked {
-                        place: format!("pull request #{}", rival.number()),
-                        by,
-                    });
-                }
+        for rival in rivals {
+            let (base, head) = (&scene.base_head, rival.head_sha());
+            let ahead = forge.ahead(base.as_str(), head.as_str()).await?;
+            let place = || format!("pull request #{}", rival.number());
+            if !options.takeover
+                && let Some(by) = maker.stranger(forge, &ahead).await?
+            {
+                tidy::say_left_alone(forge, rival).await?;
+                return Err(FactoryError::PinsBlocked { place: place(), by });
+            }
+            if rival.head() == options.branch
+                && let Some(file) = lost(forge, self.changes, base, head, &ahead).await?
+            {
+                return Err(FactoryError::PinsPartial {
+                    place: place(),
+                    file,
+                });
             }
         }
         let head = match write_branch(forge, options, scene, &maker, &marker, &made.sha).await? {
@@ -331,11 +374,12 @@ impl<'a, F: Forge> Run<'a, F> {
         let Some((number, action)) = self.open(&edits.changes, text, &head).await? else {
             return Ok(Step::Again);
         };
-        match self.settle(scene, &maker, number, &head).await? {
+        let ours = (number, &head);
+        match self.settle(scene, &maker, &edits.changes, ours).await? {
             Settled::Ours(ours) => {
                 self.end(action, &ours);
                 tidy::branches(self, scene).await?;
-                finish(self, &ours, &made.author).await?;
+                finish(self, &ours, &made.author.name, false).await?;
                 Ok(Step::Done)
             }
             Settled::Superseded => {

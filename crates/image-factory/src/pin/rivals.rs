@@ -1,4 +1,5 @@
 use github::{CommitSha, PullRequestDetails, PullRequestFilter, PullRequestState};
+use jiff::{SignedDuration, Timestamp};
 
 use super::age::{Age, Ages};
 use super::forge::Forge;
@@ -8,8 +9,12 @@ use crate::FactoryError;
 
 /// Pages of open pull requests of one base branch that are read: 1,000 requests.
 const OPEN_PAGES: u32 = 10;
-/// Pages of closed ones: the 300 that were last updated.
+/// Pages of closed ones: the 300 that were last updated, whatever they are about.
 const CLOSED_PAGES: u32 = 3;
+
+/// GitHub's and this machine's clock, and the comment and the close that goes with it, are not further
+/// apart than this.
+pub(super) const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
 
 /// In the comment with which the bot closes a request. One that was closed without it was closed by
 /// a person.
@@ -60,10 +65,34 @@ pub(super) async fn pins<F: Forge>(
 ) -> Result<Vec<Rival>, FactoryError> {
     let filter = PullRequestFilter {
         open,
+        head: None,
         base: Some(options.base.clone()),
         pages: if open { OPEN_PAGES } else { CLOSED_PAGES },
     };
-    let listed = forge.pull_requests(&filter).await?;
+    list(forge, options, &filter).await
+}
+
+/// Those from one branch that are not open any more, newest first.
+pub(super) async fn closed_from<F: Forge>(
+    forge: &F,
+    options: &ProposeOptions,
+    branch: &str,
+) -> Result<Vec<Rival>, FactoryError> {
+    let filter = PullRequestFilter {
+        open: false,
+        head: Some(branch.to_owned()),
+        base: Some(options.base.clone()),
+        pages: CLOSED_PAGES,
+    };
+    list(forge, options, &filter).await
+}
+
+async fn list<F: Forge>(
+    forge: &F,
+    options: &ProposeOptions,
+    filter: &PullRequestFilter,
+) -> Result<Vec<Rival>, FactoryError> {
+    let listed = forge.pull_requests(filter).await?;
     let mut pins: Vec<Rival> = listed
         .into_iter()
         .filter_map(|pull| Rival::read(pull, options))
@@ -72,22 +101,23 @@ pub(super) async fn pins<F: Forge>(
     Ok(pins)
 }
 
-/// A pull request that comes before ours: its source is newer or, where `number` is given, as new
-/// and its number higher.
+/// The pull requests that come before ours: their source is newer or, where `number` is given, as
+/// new and their number higher.
 pub(super) async fn newer<'r, F: Forge>(
     ages: &mut Ages<'_, F>,
     rivals: &[&'r Rival],
     age: Age,
     number: Option<u64>,
-) -> Result<Option<&'r Rival>, FactoryError> {
+) -> Result<Vec<&'r Rival>, FactoryError> {
+    let mut newer = Vec::new();
     for rival in rivals {
         let theirs = ages.of(&rival.marker.source).await?;
         let later = number.is_some_and(|number| theirs == age && rival.number() > number);
         if theirs > age || later {
-            return Ok(Some(rival));
+            newer.push(*rival);
         }
     }
-    Ok(None)
+    Ok(newer)
 }
 
 /// A request with these pins that a person closed.
@@ -107,12 +137,14 @@ pub(super) async fn declined<'r, F: Forge>(
     Ok(None)
 }
 
-/// Whether the bot closed it. The comment that says so must be an App's or of whoever opened it:
-/// anybody can write one.
+/// Whether the bot closed it. The comment that says so must be from inside, as anybody can write one,
+/// and go with the last close: a person may have opened it again, and closed it for good.
 pub(super) async fn closed_by_us<F: Forge>(forge: &F, rival: &Rival) -> Result<bool, FactoryError> {
     let comments = forge.comments(rival.number()).await?;
     Ok(comments.iter().any(|comment| {
+        let together = |closed: Timestamp| comment.created.duration_since(closed).abs() <= TOGETHER;
         comment.body.contains(CLOSED)
-            && (comment.author == rival.pull.author || comment.author.ends_with("[bot]"))
+            && (comment.from_inside || comment.author == rival.pull.author)
+            && rival.pull.closed_at.is_some_and(together)
     }))
 }

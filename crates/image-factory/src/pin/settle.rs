@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use github::{CommitSha, GithubError, NewPullRequest, PullRequestUpdate};
 
 use super::changes::PinChange;
+use super::cover::FILES;
 use super::forge::Forge;
 use super::propose::{Run, Scene, Step};
 use super::report::PinAction;
@@ -17,6 +20,15 @@ pub(super) enum Settled {
     Superseded,
     /// Others wrote at the same time: all must be read again.
     Again,
+}
+
+/// How pins stand beside requests that come before theirs.
+#[derive(Default)]
+pub(super) struct Beside<'r> {
+    /// The request that leaves nothing to propose.
+    pub(super) instead: Option<&'r Rival>,
+    /// The pins in files that a run for some of the processors proposes: the rest is ours to propose.
+    pub(super) taken: Vec<PinChange>,
 }
 
 impl<'a, F: Forge> Run<'a, F> {
@@ -65,14 +77,43 @@ impl<'a, F: Forge> Run<'a, F> {
         }
     }
 
+    /// How our pins stand beside requests that come before ours.
+    pub(super) async fn beside<'r>(
+        &self,
+        scene: &Scene<'a, F>,
+        newer: &[&'r Rival],
+        changes: &[PinChange],
+    ) -> Result<Beside<'r>, FactoryError> {
+        let mut beside = Beside::default();
+        for rival in newer {
+            let (base, head) = (scene.base_head.as_str(), rival.head_sha().as_str());
+            let files = self.forge.ahead(base, head).await?.files;
+            let has = |change: &&PinChange| files.iter().any(|file| Path::new(file) == change.file);
+            let taken: Vec<&PinChange> = changes.iter().filter(has).collect();
+            let all = rival.marker.whole
+                || rival.head() == self.options.branch
+                || files.len() >= FILES
+                || taken.len() == changes.len();
+            if all {
+                beside.instead = Some(rival);
+                break;
+            }
+            beside.taken.extend(taken.into_iter().cloned());
+        }
+        if !changes.is_empty() && changes.iter().all(|change| beside.taken.contains(change)) {
+            beside.instead = beside.instead.or(newer.first().copied());
+        }
+        Ok(beside)
+    }
+
     /// Reads what is open once more, now that ours is there: of two runs that opened theirs at the
     /// same time at least one sees both, and both judge alike.
     pub(super) async fn settle(
         &mut self,
         scene: &mut Scene<'a, F>,
         maker: &Maker,
-        number: u64,
-        head: &CommitSha,
+        changes: &[PinChange],
+        (number, head): (u64, &CommitSha),
     ) -> Result<Settled, FactoryError> {
         let rivals = pins(self.forge, self.options, true).await?;
         let (ours, others): (Vec<Rival>, Vec<Rival>) = rivals
@@ -89,7 +130,9 @@ impl<'a, F: Forge> Run<'a, F> {
         };
         let (age, mine) = (scene.age, Some(number));
         let all: Vec<&Rival> = others.iter().collect();
-        if let Some(rival) = newer(&mut scene.ages, &all, age, mine).await? {
+        let ahead = newer(&mut scene.ages, &all, age, mine).await?;
+        let beside = self.beside(scene, &ahead, changes).await?;
+        if let Some(rival) = beside.instead {
             let words = format!("Superseded by #{}.", rival.number());
             if let Step::Again = self.retire(scene, &ours, maker, &words).await? {
                 return Ok(Settled::Again);
@@ -97,8 +140,14 @@ impl<'a, F: Forge> Run<'a, F> {
             self.end(PinAction::Superseded, rival);
             return Ok(Settled::Superseded);
         }
+        let later = newer(&mut scene.ages, &all, age, None).await?;
+        if !self.beside(scene, &later, changes).await?.taken.is_empty() {
+            // They came meanwhile, and ours must leave out what they have.
+            return Ok(Settled::Again);
+        }
         let words = format!("Superseded by #{number}.");
-        for rival in &others {
+        let older = |rival: &&Rival| !ahead.iter().any(|one| one.number() == rival.number());
+        for rival in others.iter().filter(older) {
             if let Step::Again = self.retire(scene, rival, maker, &words).await? {
                 return Ok(Settled::Again);
             }

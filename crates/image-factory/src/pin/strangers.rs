@@ -1,13 +1,19 @@
-use github::{Ahead, Commit, CommitSha, CreatedCommit, Person};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use github::{Ahead, Commit, CommitSha, CreatedCommit, FileChange, Person};
 
+use super::cover::FILES;
+use super::edits::READS;
 use super::forge::Forge;
-use super::marker::SOURCE;
+use super::marker::{CONTENT, Hash, SOURCE};
 use crate::FactoryError;
 
-/// The address with which GitHub commits what it makes for somebody.
-const GITHUB: &str = "noreply@github.com";
+/// What the login of an App ends with; nobody else's can.
+const APP: &str = "[bot]";
+/// The account with which GitHub commits what it makes for somebody. On a GitHub Enterprise Server
+/// the address is of another host.
+const GITHUB: (&str, &str, &str) = ("web-flow", "GitHub", "noreply@");
 
-/// Whose commits on a bot branch are the bot's own.
+/// Whose commits on a bot branch are the bot's own, besides those of Apps.
 #[derive(Clone, Debug)]
 pub(super) enum Maker {
     /// The maker of the commit that was just made.
@@ -27,42 +33,101 @@ impl Maker {
         Ok(Self::Of(Box::new(commit)))
     }
 
-    fn made(&self, commit: &Commit) -> bool {
+    pub(super) fn made(&self, commit: &Commit) -> bool {
+        let committed_by_author =
+            || commit.author.is(&commit.committer) || is_github(&commit.committer);
         match self {
+            // The token may be of another kind today than when the commit was made.
+            _ if is_app(&commit.author) => committed_by_author(),
             Self::Of(own) => own.author.is(&commit.author) && own.committer.is(&commit.committer),
             Self::Account(login) => {
-                let is_it =
-                    |person: &Person| person.login.as_ref().unwrap_or(&person.name) == login;
-                is_it(&commit.author)
-                    && (is_it(&commit.committer) || commit.committer.email == GITHUB)
+                let author = &commit.author;
+                author.login.as_ref().unwrap_or(&author.name) == login && committed_by_author()
             }
         }
     }
 
     /// Who else than the bot has commits there: writing to the branch would lose them. A commit
     /// is the bot's if it has the bot's trailer, author and committer (who changes when a person
-    /// amends it).
-    pub(super) fn stranger_in(&self, ahead: &Ahead) -> Option<String> {
-        let foreign = |commit: &&Commit| commit.trailer(SOURCE).is_none() || !self.made(commit);
-        if let Some(commit) = ahead.commits.iter().find(foreign) {
-            let Person { login, name, .. } = match self {
-                Self::Of(own) if own.author.is(&commit.author) => &commit.committer,
-                _ => &commit.author,
-            };
-            return Some(login.as_ref().unwrap_or(name).clone());
-        }
-        // The bot's branches have one commit, not a hundred.
-        let seen = u64::try_from(ahead.commits.len()).unwrap_or(u64::MAX);
-        (ahead.ahead_by > seen).then(|| "somebody".to_owned())
-    }
-
+    /// amends it). One that only merges the base branch, as the button "Update branch" does, loses
+    /// nothing.
     pub(super) async fn stranger<F: Forge>(
         &self,
         forge: &F,
-        base: &CommitSha,
-        head: &CommitSha,
+        ahead: &Ahead,
     ) -> Result<Option<String>, FactoryError> {
-        let ahead = forge.ahead(base.as_str(), head.as_str()).await?;
-        Ok(self.stranger_in(&ahead))
+        // The bot's branches have one commit, not a hundred.
+        let seen = u64::try_from(ahead.commits.len()).unwrap_or(u64::MAX);
+        if ahead.ahead_by > seen {
+            return Ok(Some("somebody".to_owned()));
+        }
+        for commit in &ahead.commits {
+            if is_update(commit, ahead) {
+                continue;
+            }
+            let own = commit.trailer(SOURCE).is_some() && self.made(commit);
+            if !own || !is_app(&commit.author) && !is_as_made(forge, commit).await? {
+                let Person { login, name, .. } = match self {
+                    Self::Of(own) if own.author.is(&commit.author) => &commit.committer,
+                    _ => &commit.author,
+                };
+                return Ok(Some(login.as_ref().unwrap_or(name).clone()));
+            }
+        }
+        Ok(None)
     }
+}
+
+fn is_app(person: &Person) -> bool {
+    person
+        .login
+        .as_ref()
+        .is_some_and(|login| login.ends_with(APP))
+}
+
+fn is_github(person: &Person) -> bool {
+    let (login, name, address) = GITHUB;
+    match &person.login {
+        Some(own) => own == login,
+        None => person.name == name && person.email.starts_with(address),
+    }
+}
+
+/// Whether a commit merges what the base branch has into the branch. All commits that the base
+/// branch has not are in `ahead`.
+fn is_update(commit: &Commit, ahead: &Ahead) -> bool {
+    let is_ahead = |sha: &CommitSha| ahead.commits.iter().any(|one| one.sha == *sha);
+    match commit.parents.as_slice() {
+        [ours, theirs @ ..] => !theirs.is_empty() && is_ahead(ours) && !theirs.iter().any(is_ahead),
+        [] => false,
+    }
+}
+
+/// Whether the files of a commit are those that its message tells. A person whose token the bot uses
+/// is author and committer of what they amend, too.
+async fn is_as_made<F: Forge>(forge: &F, commit: &Commit) -> Result<bool, FactoryError> {
+    let [parent] = commit.parents.as_slice() else {
+        return Ok(false);
+    };
+    let at = commit.sha.as_str();
+    let changed = forge.ahead(parent.as_str(), at).await?.files;
+    if changed.len() >= FILES {
+        return Ok(true);
+    }
+    let read = |path: String| async move {
+        let bytes = forge.read_file(at, &path).await?;
+        Ok::<_, FactoryError>(bytes.map(|bytes| FileChange {
+            path,
+            bytes,
+            executable: false,
+        }))
+    };
+    let read: Vec<Option<FileChange>> = stream::iter(changed.into_iter().map(read))
+        .buffered(READS)
+        .try_collect()
+        .await?;
+    let Some(files) = read.into_iter().collect::<Option<Vec<_>>>() else {
+        return Ok(false);
+    };
+    Ok(commit.trailer(CONTENT) == Some(Hash::of_files(&files).as_str()))
 }

@@ -1,22 +1,21 @@
-use std::collections::BTreeSet;
-
 use github::{CommitSha, GithubError, PullRequestState};
+use jiff::Timestamp;
 
+use super::cover::{FILES, lost};
 use super::forge::Forge;
 use super::marker::{BASE, Marker, SOURCE};
 use super::options::{BRANCH_PREFIX, ProposeOptions};
 use super::propose::{Run, Scene, Step};
-use super::rivals::{CLOSED, LEFT_ALONE, Rival, closed_by_us, pins};
+use super::rivals::{CLOSED, LEFT_ALONE, Rival, TOGETHER, closed_by_us, closed_from, pins};
 use super::strangers::Maker;
 use crate::FactoryError;
 
 /// Branches without a request that are looked at in one run.
 const LEFTOVERS: usize = 20;
-/// A list of files that is as long as this may be cut.
-const FILES: usize = 300;
 
 impl<F: Forge> Run<'_, F> {
-    /// Closes a request, unless a person has commits on it, and deletes its branch.
+    /// Closes a request, unless a person has commits on it or it has pins that this run says nothing
+    /// of, and deletes its branch.
     ///
     /// Says why in a comment first, so that nobody is left to guess if the run is killed in between.
     /// A run with a newer source may have taken the request over in this very moment: then it is
@@ -29,19 +28,26 @@ impl<F: Forge> Run<'_, F> {
         words: &str,
     ) -> Result<Step, FactoryError> {
         let (forge, number) = (self.forge, rival.number());
-        if !self.options.takeover {
-            let (base, head) = (&scene.base_head, rival.head_sha());
-            if let Some(by) = maker.stranger(forge, base, head).await? {
-                say_left_alone(forge, rival).await?;
-                self.notice(format!(
-                    "pull request #{number} has commits of {by} and is left alone (`--takeover` \
-                     closes it)"
-                ));
-                return Ok(Step::Done);
-            }
+        let (base, head) = (&scene.base_head, rival.head_sha());
+        let ahead = forge.ahead(base.as_str(), head.as_str()).await?;
+        if !self.options.takeover
+            && let Some(by) = maker.stranger(forge, &ahead).await?
+        {
+            say_left_alone(forge, rival).await?;
+            self.notice(format!(
+                "pull request #{number} has commits of {by} and is left alone (`--takeover` \
+                 closes it)"
+            ));
+            return Ok(Step::Done);
         }
-        let comment = format!("{CLOSED}\n{words}");
-        forge.comment_once(number, CLOSED, &comment).await?;
+        if let Some(file) = lost(forge, self.changes, base, head, &ahead).await? {
+            self.notice(format!(
+                "pull request #{number} stays open, too: it pins `{file}`, which this run says \
+                 nothing of"
+            ));
+            return Ok(Step::Done);
+        }
+        say_closed(forge, number, words).await?;
         let now = forge.close(number).await?;
         if now.state == PullRequestState::Merged {
             return Ok(Step::Again);
@@ -86,13 +92,24 @@ pub(super) async fn say_left_alone<F: Forge>(forge: &F, rival: &Rival) -> Result
          over (`--takeover`)."
     );
     forge
-        .comment_once(rival.number(), LEFT_ALONE, &comment)
+        .comment_once(rival.number(), LEFT_ALONE, None, &comment)
+        .await?;
+    Ok(())
+}
+
+/// Says, beside a close, that it is the bot's. What was said of an earlier close does not count: a
+/// person may have opened the request again.
+async fn say_closed<F: Forge>(forge: &F, number: u64, words: &str) -> Result<(), FactoryError> {
+    let comment = format!("{CLOSED}\n{words}");
+    let since = Timestamp::now() - TOGETHER / 2;
+    forge
+        .comment_once(number, CLOSED, Some(since), &comment)
         .await?;
     Ok(())
 }
 
 /// Whether a request has nothing to give any more: its files are those of the base branch, or our
-/// source is as new and we know that the pins in all of them are right as they are.
+/// source is as new and we know that all pins it changes are right as they are.
 pub(super) async fn is_empty<F: Forge>(
     run: &Run<'_, F>,
     scene: &mut Scene<'_, F>,
@@ -103,17 +120,11 @@ pub(super) async fn is_empty<F: Forge>(
     if ahead.files.len() >= FILES {
         return Ok(false);
     }
-    let settled: BTreeSet<String> = run
-        .changes
-        .unchanged
-        .iter()
-        .map(|file| file.as_path())
-        .chain(run.changes.files())
-        .map(|file| file.to_string_lossy().into_owned())
-        .collect();
     let theirs = scene.ages.of(&rival.marker.source).await?;
-    if theirs <= scene.age && ahead.files.iter().all(|file| settled.contains(file)) {
-        return Ok(true);
+    if theirs <= scene.age {
+        let (base, head) = (&scene.base_head, rival.head_sha());
+        let lost = lost(run.forge, run.changes, base, head, &ahead).await?;
+        return Ok(lost.is_none());
     }
     for file in &ahead.files {
         if run.forge.read_file(base, file).await? != run.forge.read_file(head, file).await? {
@@ -147,17 +158,20 @@ pub(super) async fn branches<F: Forge>(
     let merged = |rival: &Rival, branch: &str| rival.is_merged() && rival.head() == branch;
     // What becomes of the branches of merged requests is a setting of the repository.
     leftovers.retain(|(branch, _)| !closed.iter().any(|rival| merged(rival, branch)));
-    leftovers.truncate(LEFTOVERS);
-    for (branch, head) in leftovers {
-        if !is_leftover(forge, options, scene, &head).await?
-            || is_wanted(forge, &closed, &branch).await?
+    // Run ids grow: the last ones were left lately.
+    for (branch, head) in leftovers.into_iter().rev().take(LEFTOVERS) {
+        // That list ends somewhere.
+        let closed = closed_from(forge, options, &branch).await?;
+        if closed.iter().any(Rival::is_merged)
+            || !is_leftover(forge, options, scene, &head).await?
+            || is_wanted(forge, &closed).await?
             // Its run may be alive, and a moment further.
             || !forge.open_from(Some(&branch), None).await?.is_empty()
         {
             continue;
         }
         match forge.delete_branch_at(&branch, &head).await {
-            Ok(_) => say_closed(forge, options, &closed, &branch).await?,
+            Ok(_) => say_closed_with_branch(forge, options, &closed, &branch).await?,
             Err(error) => run.note_failure(&format!("branch `{branch}` stays"), error)?,
         }
     }
@@ -183,14 +197,10 @@ async fn is_leftover<F: Forge>(
     }
 }
 
-/// Whether a person closed a request from the branch, and may want to open it again.
-async fn is_wanted<F: Forge>(
-    forge: &F,
-    closed: &[Rival],
-    branch: &str,
-) -> Result<bool, FactoryError> {
+/// Whether a person closed a request of a branch, and may want to open it again.
+async fn is_wanted<F: Forge>(forge: &F, closed: &[Rival]) -> Result<bool, FactoryError> {
     for rival in closed {
-        if rival.head() == branch && !closed_by_us(forge, rival).await? {
+        if !closed_by_us(forge, rival).await? {
             return Ok(true);
         }
     }
@@ -199,17 +209,16 @@ async fn is_wanted<F: Forge>(
 
 /// GitHub closes requests whose branch goes. If one was opened in the very moment before, it must not
 /// look as if a person had closed it.
-async fn say_closed<F: Forge>(
+async fn say_closed_with_branch<F: Forge>(
     forge: &F,
     options: &ProposeOptions,
     before: &[Rival],
     branch: &str,
 ) -> Result<(), FactoryError> {
     let known = |rival: &Rival| before.iter().any(|one| one.number() == rival.number());
-    for rival in pins(forge, options, false).await? {
-        if rival.head() == branch && !known(&rival) {
-            let comment = format!("{CLOSED}\nSuperseded by another run.");
-            forge.comment_once(rival.number(), CLOSED, &comment).await?;
+    for rival in closed_from(forge, options, branch).await? {
+        if !known(&rival) {
+            say_closed(forge, rival.number(), "Superseded by another run.").await?;
         }
     }
     Ok(())

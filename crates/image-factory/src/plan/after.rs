@@ -154,6 +154,7 @@ impl Merge<'_> {
             registry_files: self.registry_files.clone(),
             settings: self.options.settings.clone(),
         };
-        work.key(items, prepared, self.cancel).await
+        let (items, _, evidence) = work.key(items, prepared, self.cancel).await?;
+        Ok((items, evidence))
     }
 }

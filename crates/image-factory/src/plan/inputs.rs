@@ -1,17 +1,17 @@
 //! From registry files, Dockerfiles and the files they see to the keys.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::dockerfile::{Analysis, Visible};
+use super::dockerfile::{Analysis, OfGit, Visible};
 use super::key::{FieldHash, KeyInputs, input_key};
 use super::model::{BaseImage, ImageSettings, InputKey, Planned};
-use super::tree::{Disk, Files, Picked, Tree, View, Wanted, ignore_file};
+use super::tree::{Disk, Files, Picked, Tree, View, Wanted, ignore_file, shows_git};
 use crate::FactoryError;
 
 /// What is known of an item before the registry is asked for its base images.
@@ -29,6 +29,8 @@ pub(crate) struct Made {
     pub(crate) key: InputKey,
     /// The SHA-256 of the Dockerfile.
     pub(crate) dockerfile: [u8; 32],
+    /// The hash of what it sees.
+    pub(crate) context: [u8; 32],
     /// Which tree it sees.
     pub(crate) tree: usize,
     /// What it sees of it, by path in the context; the empty path is all of it.
@@ -53,7 +55,32 @@ pub(crate) fn prepare(files: &Files, items: &[Planned]) -> Result<Vec<Prepared>,
         .par_iter()
         .map(|item| prepare_one(files, item))
         .collect::<Result<_, _>>()?;
+    warn_of_git(files, items, &prepared);
     Ok(prepared)
+}
+
+/// Says where the builder is sent `.git`, which never counts: once for each view of a context.
+fn warn_of_git(files: &Files, items: &[Planned], prepared: &[Prepared]) {
+    let mut told = BTreeSet::new();
+    for (item, prepared) in items.iter().zip(prepared) {
+        let what = match prepared.analysis.visible.of_git() {
+            OfGit::Nothing => continue,
+            OfGit::Named => {
+                "its history reaches the image, and no commit builds it again: give \
+                             what is needed of it by a build argument"
+            }
+            OfGit::Among => "list it in `.dockerignore`",
+        };
+        let ignore_file = prepared.ignore_file.as_deref();
+        if told.insert((&prepared.view, what))
+            && shows_git(&files.root, &prepared.view, ignore_file)
+        {
+            tracing::warn!(
+                "{}: the builder is sent `.git`, which does not count: {what}",
+                item.dockerfile.display()
+            );
+        }
+    }
 }
 
 fn prepare_one(files: &Files, item: &Planned) -> Result<Prepared, FactoryError> {
@@ -70,7 +97,7 @@ fn prepare_one(files: &Files, item: &Planned) -> Result<Prepared, FactoryError> 
     let rules = ignore_file.as_deref().map(|file| files.read(file));
     Ok(Prepared {
         dockerfile: Sha256::digest(&bytes).into(),
-        analysis: Analysis::of(&bytes, &item.args, item.target.as_deref()),
+        analysis: Analysis::of(&bytes, &item.args, item.target.as_deref(), &item.platforms),
         view: View {
             context: item.context.clone(),
             rules: rules.transpose()?.map(Arc::from),
@@ -82,11 +109,9 @@ fn prepare_one(files: &Files, item: &Planned) -> Result<Prepared, FactoryError> 
 impl Prepared {
     /// What the Dockerfile sees, with what its base images add to it.
     fn visible(&self, base_images: &[BaseImage]) -> Visible {
-        let Some(named) = &self.analysis.bases else {
-            return Visible::Everything;
-        };
         let mut visible = self.analysis.visible.clone();
-        for (name, _) in named.iter().filter(|(_, base)| base.begins) {
+        let begin = self.analysis.bases.iter().filter(|(_, base)| base.begins);
+        for (name, _) in begin {
             let known = base_images.iter().find(|image| image.name == *name);
             visible = match known.and_then(|image| image.on_build.as_ref()) {
                 Some(triggers) if triggers.is_empty() => visible,
@@ -154,9 +179,10 @@ pub(crate) fn keys(
             for (path, picked) in &picks {
                 picked.hash_into(path.as_bytes(), &mut context);
             }
+            let context = context.finish();
             let key = input_key(&KeyInputs {
                 dockerfile: prepared.dockerfile,
-                context: context.finish(),
+                context,
                 target: item.target.as_deref(),
                 args: &item.args,
                 platforms: &item.platforms,
@@ -166,6 +192,7 @@ pub(crate) fn keys(
             Made {
                 key,
                 dockerfile: prepared.dockerfile,
+                context,
                 tree: *view,
                 sees: picks.into_keys().collect(),
             }

@@ -52,7 +52,29 @@ pub(crate) fn input_key(inputs: &KeyInputs<'_>) -> InputKey {
             .iter()
             .map(|(name, value)| vec![name.as_bytes(), value.as_bytes()]),
     );
+    // Which files count follows from what base images add. So the key tells an image of which that
+    // is nothing from one of which it is something, or unknown: where a key is found that was made
+    // for nothing, it is nothing.
+    let added: Vec<(&str, String)> = bases.iter().filter_map(|base| base.added()).collect();
+    if !added.is_empty() {
+        hash.list(
+            added
+                .iter()
+                .map(|(name, lines)| vec![name.as_bytes(), lines.as_bytes()]),
+        );
+    }
     InputKey::new(hash.finish())
+}
+
+impl BaseImage {
+    /// Its name and what it adds to Dockerfiles, unless that is nothing.
+    fn added(&self) -> Option<(&str, String)> {
+        match &self.on_build {
+            Some(lines) if lines.is_empty() => None,
+            Some(lines) => Some((&self.name, format!("known\n{}", lines.join("\n")))),
+            None => Some((&self.name, "unknown".to_owned())),
+        }
+    }
 }
 
 /// The settings that differ from the defaults, by name. A setting that is added later changes no
@@ -131,6 +153,7 @@ mod tests {
             name: "python:3.11-slim".into(),
             reference: "local:base".into(),
             on_build: None,
+            shadowed: false,
         }];
         let labelled = ImageSettings {
             labels: [pair("a", "b")].into(),

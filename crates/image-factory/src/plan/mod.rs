@@ -4,6 +4,7 @@ mod after;
 mod changes;
 mod dockerfile;
 mod evidence;
+mod explain;
 mod inputs;
 mod key;
 mod look_up;

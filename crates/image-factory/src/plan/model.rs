@@ -95,6 +95,10 @@ pub struct BaseImage {
     /// The instructions that it adds to each Dockerfile that builds on it, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_build: Option<Vec<String>>,
+    /// A stage of the Dockerfile has this name, too (`FROM node AS node`). A named context would take
+    /// the place of that stage: the builder gets none for it, and must pull the name afresh.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadowed: bool,
 }
 
 /// What to do about one pin.

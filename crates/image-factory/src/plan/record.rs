@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::changes::InputChange;
 use super::evidence::Evidence;
-use super::key;
+use super::key::{self, FieldHash};
 use super::model::{BuildPlan, ImageSettings, InputKey, Planned};
 use super::tree::Picked;
 
@@ -24,8 +25,11 @@ pub const MEDIA_TYPE: &str = "application/vnd.pipeline.inputs.v1+json+gzip";
 /// The version of the format.
 const SCHEMA: u32 = 1;
 
-/// A record may have this many bytes, compressed and plain; 100,000 files take 10 MB.
-const LONGEST_PACKED: usize = 16 * 1024 * 1024;
+/// A record may have this many bytes compressed, which is what a registry is asked to keep beside an
+/// image; 100,000 files take 4 MB.
+const LONGEST_PACKED: usize = 8 * 1024 * 1024;
+
+/// A record may have this many bytes, plain.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
 /// What an image was made from, kept beside it in the registry, so that a later plan can say what
@@ -43,7 +47,12 @@ pub struct InputsRecord {
     pub dockerfile_sha256: String,
     /// The build context, relative to the root of the repository.
     pub context: PathBuf,
+    /// The hash of what the Dockerfile sees of the context.
+    #[serde(default)]
+    pub context_sha256: String,
     /// What the Dockerfile sees of the context: path in the context → mode and id, as git has them.
+    /// The path of a folder stands for all that is in it: so it is in what [`Self::to_bytes`] makes
+    /// of very many files.
     pub files: BTreeMap<String, String>,
     /// The build arguments: name → hash of name and value.
     pub args: BTreeMap<String, String>,
@@ -96,12 +105,41 @@ impl InputsRecord {
     /// The bytes to keep: the same for the same record.
     ///
     /// # Errors
-    /// When there is no memory for it.
+    /// When it is too long without any file.
     pub fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-        let json = serde_json::to_vec(self).map_err(RecordError::Malformed)?;
-        packed.write_all(&json).map_err(RecordError::Packing)?;
-        packed.finish().map_err(RecordError::Packing)
+        self.pack(LONGEST_PACKED)
+    }
+
+    /// Folders take the place of the files that are in them, the deepest first, until it fits.
+    fn pack(&self, longest: usize) -> Result<Vec<u8>, RecordError> {
+        let mut record = Cow::Borrowed(self);
+        loop {
+            let json = serde_json::to_vec(&record).map_err(RecordError::Malformed)?;
+            let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+            packed.write_all(&json).map_err(RecordError::Packing)?;
+            let packed = packed.finish().map_err(RecordError::Packing)?;
+            if packed.len() <= longest && json.len() as u64 <= LONGEST {
+                return Ok(packed);
+            }
+            let deepest = depth(&record.files);
+            if deepest == 0 {
+                return Err(RecordError::TooLong);
+            }
+            let wanted = record.files.len() / 2;
+            let mut files = std::mem::take(&mut record.to_mut().files);
+            for depth in (0..deepest).rev() {
+                files = folded(files, depth);
+                if files.len() <= wanted {
+                    break;
+                }
+            }
+            record.to_mut().files = files;
+        }
+    }
+
+    /// Whether the files of both are known to be the same.
+    pub(crate) fn has_files_of(&self, other: &Self) -> bool {
+        !self.context_sha256.is_empty() && self.context_sha256 == other.context_sha256
     }
 
     /// Reads what [`Self::to_bytes`] made, or somebody else.
@@ -136,7 +174,12 @@ impl InputsRecord {
         if self.dockerfile_sha256 != new.dockerfile_sha256 || self.dockerfile != new.dockerfile {
             changes.push(InputChange::Modified(new.dockerfile.clone()));
         }
-        for (path, from, to) in differences(&self.files, &new.files) {
+        let dockerfile = changes.first().cloned();
+        let (old_files, new_files) = match self.has_files_of(new) {
+            true => (Cow::default(), Cow::default()),
+            false => alike(&self.files, &new.files),
+        };
+        for (path, from, to) in differences(&old_files, &new_files) {
             let in_new = new.context.join(path);
             let change = match (from, to) {
                 (_, None) => InputChange::Removed(self.context.join(path)),
@@ -144,7 +187,7 @@ impl InputsRecord {
                 _ => InputChange::Modified(in_new),
             };
             // The Dockerfile may lie in what it copies.
-            if !changes.contains(&change) {
+            if dockerfile.as_ref() != Some(&change) {
                 changes.push(change);
             }
         }
@@ -200,6 +243,56 @@ fn differences<'a>(
         })
 }
 
+/// The names in the longest path.
+fn depth(files: &BTreeMap<String, String>) -> usize {
+    let names = |path: &String| path.split('/').filter(|name| !name.is_empty()).count();
+    files.keys().map(names).max().unwrap_or(0)
+}
+
+/// Each folder `depth` names deep in place of what is in it. To fold step by step from the deepest
+/// gives the same for the same files, wherever it stopped in between.
+fn folded(files: BTreeMap<String, String>, depth: usize) -> BTreeMap<String, String> {
+    let mut folded = BTreeMap::new();
+    let mut folders: BTreeMap<String, FieldHash> = BTreeMap::new();
+    for (path, what) in files {
+        let folder: Vec<&str> = path.split('/').take(depth).collect();
+        let folder = folder.join("/");
+        match path
+            .strip_prefix(&folder)
+            .map(|name| name.trim_start_matches('/'))
+        {
+            Some(name) if !name.is_empty() => {
+                let hash = folders.entry(folder).or_default();
+                hash.field(name.as_bytes());
+                hash.field(what.as_bytes());
+            }
+            _ => drop(folded.insert(path, what)),
+        }
+    }
+    for (folder, hash) in folders {
+        folded.insert(folder, format!("040000 {}", hex::encode(hash.finish())));
+    }
+    folded
+}
+
+type Texts = BTreeMap<String, String>;
+
+/// Both with folders in place of what is in them where one has them, so that they can be compared.
+fn alike<'a>(old: &'a Texts, new: &'a Texts) -> (Cow<'a, Texts>, Cow<'a, Texts>) {
+    let has_folders = |files: &Texts| files.values().any(|what| what.starts_with("040000 "));
+    let until = match (has_folders(old), has_folders(new)) {
+        (false, false) => return (Cow::Borrowed(old), Cow::Borrowed(new)),
+        (true, false) => depth(old),
+        (false, true) => depth(new),
+        (true, true) => depth(old).min(depth(new)),
+    };
+    let fold = |files: &Texts| {
+        let deepest = depth(files);
+        (until..deepest).rev().fold(files.clone(), folded)
+    };
+    (Cow::Owned(fold(old)), Cow::Owned(fold(new)))
+}
+
 impl BuildPlan {
     /// What the image of an item follows from. `None` if the plan was read from a file: then the
     /// files were seen by another process.
@@ -215,6 +308,7 @@ pub(crate) fn record(
     settings: &ImageSettings,
 ) -> Option<InputsRecord> {
     let (made, tree) = evidence.of(&item.key)?;
+    let mut outline = outline(evidence, item, settings)?;
     let mut files = BTreeMap::new();
     let mut add = |path: &Path, mode: &str, id: &dyn std::fmt::Display| {
         files.insert(path.to_string_lossy().into_owned(), format!("{mode} {id}"));
@@ -230,6 +324,17 @@ pub(crate) fn record(
             None => {}
         }
     }
+    outline.files = files;
+    Some(outline)
+}
+
+/// The same without the files.
+pub(crate) fn outline(
+    evidence: &Evidence,
+    item: &Planned,
+    settings: &ImageSettings,
+) -> Option<InputsRecord> {
+    let (made, _) = evidence.of(&item.key)?;
     let hide = |(name, value): (&String, &String)| (name.clone(), hidden(name, value));
     Some(InputsRecord {
         schema: SCHEMA,
@@ -237,7 +342,8 @@ pub(crate) fn record(
         dockerfile: item.dockerfile.clone(),
         dockerfile_sha256: hex::encode(made.dockerfile),
         context: item.context.clone(),
-        files,
+        context_sha256: hex::encode(made.context),
+        files: BTreeMap::new(),
         args: item
             .args
             .iter()
@@ -270,6 +376,7 @@ mod tests {
             dockerfile: "code/a/Dockerfile".into(),
             dockerfile_sha256: "00".into(),
             context: "code".into(),
+            context_sha256: String::new(),
             files: texts(&[
                 ("a/Dockerfile", "100644 1"),
                 ("a/x.py", "100644 2"),
@@ -322,6 +429,41 @@ mod tests {
         platforms changed
         setting `sbom` changed
         ");
+    }
+
+    #[test]
+    fn very_many_files_are_kept_by_folder_and_still_compared() {
+        let mut old = example();
+        old.files = (0..2000_u32)
+            .map(|number| {
+                let path = format!("{}/{}/{number}.py", number % 3, number % 40);
+                (path, format!("100644 {}", hidden("", &number.to_string())))
+            })
+            .chain([("top".to_owned(), "100644 1".to_owned())])
+            .collect();
+        let whole = old.pack(LONGEST_PACKED).unwrap();
+        assert_eq!(InputsRecord::from_bytes(&whole).unwrap(), old);
+        let mut new = old.clone();
+        new.files.insert("1/1/1.py".into(), "100755 1".into());
+        for (longest, entries, told) in [
+            (whole.len() / 2, 121, "`code/1/1` changed"),
+            (1000, 4, "`code/1` changed"),
+        ] {
+            let packed = old.pack(longest).unwrap();
+            assert!(packed.len() <= longest);
+            let kept = InputsRecord::from_bytes(&packed).unwrap();
+            assert_eq!(kept.files.len(), entries);
+            assert_eq!(kept.diff(&old), []);
+            assert_eq!(old.diff(&kept), []);
+            assert_eq!(kept.diff(&new)[0].to_string(), told);
+            let new = InputsRecord::from_bytes(&new.pack(1000).unwrap()).unwrap();
+            assert_eq!(kept.diff(&new)[0].to_string(), "`code/1` changed");
+        }
+        let shorter = old.pack(1000).unwrap().len() - 1;
+        let all = InputsRecord::from_bytes(&old.pack(shorter).unwrap()).unwrap();
+        assert_eq!(all.files.keys().collect::<Vec<_>>(), [""]);
+        assert_eq!(all.diff(&new).len(), 1);
+        assert!(matches!(old.pack(100), Err(RecordError::TooLong)));
     }
 
     #[test]

@@ -5,11 +5,12 @@ use registry_model::{Entry, PinPlace, PinState, PinnedImage, Platform, Registry,
 use tokio_util::sync::CancellationToken;
 
 use super::evidence::Evidence;
+use super::explain::explain;
 use super::inputs::{self, Prepared};
-use super::look_up::decide;
+use super::look_up::{decide, look_up};
 use super::model::{BuildPlan, Decision, ImageSettings, InputKey, Planned, Why};
 use super::options::PlanOptions;
-use super::resolve::base_images;
+use super::resolve::{ask_for_triggers, base_images};
 use super::tree::{Disk, Facts, Files, Git, interrupted, on_threads};
 use crate::{FactoryError, Images};
 
@@ -53,8 +54,20 @@ pub async fn plan<I: Images>(
             registry_files: registry_files(registry),
             settings: options.settings.clone(),
         };
-        let (mut items, evidence) = work.key(items, prepared, cancel).await?;
-        decide(&mut items, &evidence, images, options).await?;
+        // Base images hardly ever add anything to a Dockerfile, and to ask each of them costs pulls
+        // that registries count. So the keys are first made as if they added nothing. An image
+        // under such a key proves it; the base images of the others are asked.
+        let (mut items, prepared, mut evidence) = work.clone().key(items, prepared, cancel).await?;
+        let mut known = look_up(items.iter(), images, options).await?;
+        let supposed: Vec<InputKey> = items.iter().map(|item| item.key.clone()).collect();
+        if ask_for_triggers(&mut items, &prepared, &known, images).await? {
+            (items, _, evidence) = work.key(items, prepared, cancel).await?;
+            let changed = items.iter().zip(&supposed);
+            let changed = changed.filter(|(item, supposed)| item.key != **supposed);
+            known.extend(look_up(changed.map(|(item, _)| item), images, options).await?);
+        }
+        decide(&mut items, &known, images, options).await?;
+        explain(&mut items, &evidence, images, options, cancel).await;
         let mut plan = BuildPlan::new(items, options.settings.clone());
         plan.evidence = evidence;
         Ok(plan)
@@ -97,6 +110,7 @@ pub(crate) fn registry_files(registry: &Registry) -> Vec<PathBuf> {
 }
 
 /// What keys are made from.
+#[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) files: Files,
     pub(crate) git: Arc<Git>,
@@ -112,14 +126,14 @@ impl Work {
         mut items: Vec<Planned>,
         prepared: Vec<Prepared>,
         cancel: &CancellationToken,
-    ) -> Result<(Vec<Planned>, Evidence), FactoryError> {
+    ) -> Result<(Vec<Planned>, Vec<Prepared>, Evidence), FactoryError> {
         in_background(cancel, move |cancel| {
             let disk = Disk::new(self.files, self.git, &self.registry_files, cancel);
             let (made, trees) = inputs::keys(&disk, &items, &prepared, &self.settings)?;
             for (item, made) in items.iter_mut().zip(&made) {
                 item.key = made.key.clone();
             }
-            Ok((items, Evidence::new(made, trees)))
+            Ok((items, prepared, Evidence::new(made, trees)))
         })
         .await
     }

@@ -1,87 +1,189 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use process::{Command, ProcessError};
+use registry_model::LoadOptions;
 use tokio_util::sync::CancellationToken;
 
-use super::model::{BranchHistory, PinnedAt};
-use super::pins::pins_of;
+use super::globs::Globs;
+use super::model::BranchHistory;
+use super::pins::{Pins, pins_of};
 use crate::FactoryError;
 
 /// Reading takes seconds, even in a large history; a clone that fetches what it lacks takes longer.
 const WITHIN: Duration = Duration::from_secs(600);
 /// Files that are read by one run of git, so that its output stays small.
 const FILES: usize = 1000;
+/// Where git keeps the branches of `origin`, and those of the clone itself.
+const ORIGIN: &str = "refs/remotes/origin/";
+const HERE: &str = "refs/heads/";
+/// How the mode of a file begins; not that of a symbolic link, a submodule, or of nothing.
+const PLAIN: &str = "100";
+
+/// A branch, and where its registry files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// As it is called at `origin`.
+    pub name: String,
+    /// Patterns of its registry files, relative to the root.
+    pub globs: Vec<String>,
+}
 
 /// Whose pins to read.
 #[derive(Clone, Debug)]
 pub struct HistoryOptions {
     /// The root of the repository, in a git clone.
     pub root: PathBuf,
-    /// Patterns of the registry files, relative to the root.
-    pub globs: Vec<String>,
-    /// The branches, as they are called at `origin`.
-    pub branches: Vec<String>,
+    /// The branches whose pins count, now and earlier.
+    pub branches: Vec<Branch>,
+    /// Branches that only propose pins: what they had earlier counts nowhere.
+    pub requests: Vec<Branch>,
     /// Whether earlier pins are wanted.
     pub earlier: bool,
 }
 
-/// Reads what each branch pins and has pinned, from the clone alone: the branch as `origin` has it,
-/// or a local one where there is no such. The history is that of the branch itself (the first
-/// parent of a merge), so that it tells what was pinned *there*.
+/// The names of the branches that match one of the patterns, as in `bot/pin-*`.
 ///
 /// # Errors
-/// When a branch is not in the clone, or the pins at its head cannot be read.
+/// When this is no git clone.
+pub async fn branches_like(
+    root: &Path,
+    patterns: &[String],
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, FactoryError> {
+    let git = Git { root, cancel };
+    let mut names = BTreeSet::new();
+    for (place, parts) in [(ORIGIN, 3), (HERE, 2)] {
+        if patterns.is_empty() {
+            break;
+        }
+        let format = format!("--format=%(refname:lstrip={parts})");
+        let wanted: Vec<String> = patterns.iter().map(|one| format!("{place}{one}")).collect();
+        let mut args = vec!["for-each-ref", &format];
+        args.extend(wanted.iter().map(String::as_str));
+        let listed = git.run(&args).await?;
+        let listed = String::from_utf8_lossy(&listed);
+        names.extend(listed.lines().map(str::to_owned));
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// A file at the head of a branch, if it is there.
+///
+/// # Errors
+/// When the branch is not in the clone, or the file is no plain file.
+pub async fn read_file(
+    root: &Path,
+    branch: &str,
+    path: &str,
+    cancel: &CancellationToken,
+) -> Result<Option<Vec<u8>>, FactoryError> {
+    let git = Git { root, cancel };
+    let at = git.branch(branch).await?;
+    let listed = git.run(&["ls-tree", "-z", &at, "--", path]).await?;
+    let listed = String::from_utf8_lossy(&listed);
+    let mut words = listed.split([' ', '\t']);
+    let (Some(mode), Some(id)) = (words.next().filter(|mode| !mode.is_empty()), words.nth(1))
+    else {
+        return Ok(None);
+    };
+    let text = match mode.starts_with(PLAIN) {
+        true => git.texts(&BTreeSet::from([id])).await?.remove(id),
+        false => None,
+    };
+    text.map(Some).ok_or_else(|| FactoryError::UnreadablePins {
+        branch: branch.to_owned(),
+        file: path.into(),
+        problem: "it is no plain file".to_owned(),
+    })
+}
+
+/// Reads what each branch pins and has pinned, from the clone alone: the branch as `origin` has it,
+/// or a local one where there is no such. The history is that of the branch itself (the first
+/// parent of a merge), so that it tells what was pinned *there*. Earlier pins are also looked for
+/// where the other branches have their registry files, and in the usual places.
+///
+/// # Errors
+/// When a branch is not in the clone, has no registry file, or its pins cannot be read.
 pub async fn histories(
     options: &HistoryOptions,
     cancel: &CancellationToken,
 ) -> Result<Vec<BranchHistory>, FactoryError> {
-    let git = Git::new(options, cancel)?;
+    let git = Git {
+        root: &options.root,
+        cancel,
+    };
     let shallow = git.run(&["rev-parse", "--is-shallow-repository"]).await?;
     let shallow = shallow.starts_with(b"true");
+    let usual = LoadOptions::default().globs;
+    let all = options.branches.iter().flat_map(|branch| &branch.globs);
+    let anywhere = Globs::new(&all.chain(&usual).cloned().collect::<Vec<_>>())?;
     let mut histories = Vec::new();
     for branch in &options.branches {
-        let at = git.branch(branch).await?;
-        let head = git.head(&at).await?;
-        let earlier = match options.earlier {
-            true => git.earlier(&at).await?,
-            false => Vec::new(),
-        };
-        let ids: BTreeSet<&str> = head.iter().chain(&earlier).map(|file| &*file.id).collect();
-        let texts = git.texts(&ids).await?;
-        let mut history = BranchHistory {
-            branch: branch.clone(),
-            shallow,
-            ..BranchHistory::default()
-        };
-        let pins = |file: &File| match texts.get(&file.id) {
-            Some(text) => pins_of(text),
-            None => Err("git does not have it".to_owned()),
-        };
-        for file in &head {
-            let pins = pins(file).map_err(|problem| FactoryError::UnreadablePins {
-                branch: branch.clone(),
-                file: file.path.clone(),
-                problem,
-            })?;
-            history.head.extend(pins);
-        }
-        let mut told = BTreeSet::new();
-        for file in &earlier {
-            match pins(file) {
-                Ok(pins) => history.earlier.extend::<Vec<PinnedAt>>(pins),
-                Err(problem) if told.insert(&file.id) => {
-                    let what = format!("{} ({}): {problem}", file.path.display(), file.id);
-                    history.unreadable.push(what);
-                }
-                Err(_) => {}
-            }
-        }
+        let earlier = options.earlier.then_some(&anywhere);
+        let mut history = history(&git, branch, earlier).await?;
+        history.shallow = shallow && options.earlier;
         histories.push(history);
     }
+    for branch in &options.requests {
+        histories.push(history(&git, branch, None).await?);
+    }
     Ok(histories)
+}
+
+/// What one branch has, and what it had in the files of `earlier`.
+async fn history(
+    git: &Git<'_>,
+    branch: &Branch,
+    earlier: Option<&Globs>,
+) -> Result<BranchHistory, FactoryError> {
+    let name = &branch.name;
+    let at = git.branch(name).await?;
+    let head = git.head(&at, &Globs::new(&branch.globs)?).await?;
+    if head.is_empty() {
+        return Err(FactoryError::NoPinFiles {
+            branch: name.clone(),
+            globs: branch.globs.clone(),
+        });
+    }
+    let earlier = match earlier {
+        Some(globs) => git.earlier(&at, globs).await?,
+        None => Vec::new(),
+    };
+    let ids: BTreeSet<&str> = head.iter().chain(&earlier).map(|file| &*file.id).collect();
+    let texts = git.texts(&ids).await?;
+    let unreadable = |file: &File, problem: String| FactoryError::UnreadablePins {
+        branch: name.clone(),
+        file: file.path.clone(),
+        problem,
+    };
+    let text = |file: &File| {
+        let text = texts.get(&file.id);
+        text.ok_or_else(|| unreadable(file, format!("git does not have {}", file.id)))
+    };
+    let mut history = BranchHistory {
+        branch: name.clone(),
+        ..BranchHistory::default()
+    };
+    for file in &head {
+        let Pins { processors, pins } =
+            pins_of(text(file)?).map_err(|problem| unreadable(file, problem))?;
+        history.processors.extend(processors);
+        history.head.extend(pins);
+    }
+    let mut told = BTreeSet::new();
+    for file in &earlier {
+        match pins_of(text(file)?) {
+            Ok(Pins { pins, .. }) => history.earlier.extend(pins),
+            Err(problem) if told.insert(&file.id) => {
+                let what = format!("{} ({}): {problem}", file.path.display(), file.id);
+                history.unreadable.push(what);
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(history)
 }
 
 /// A version of a file.
@@ -91,39 +193,23 @@ struct File {
     id: String,
 }
 
+impl File {
+    /// A version of a registry file, unless it is something else.
+    fn of(globs: &Globs, mode: &str, id: &str, path: &str) -> Option<Self> {
+        let is_file = mode.starts_with(PLAIN) && globs.matcher.is_match(path);
+        is_file.then(|| Self {
+            path: path.into(),
+            id: id.to_owned(),
+        })
+    }
+}
+
 struct Git<'a> {
     root: &'a Path,
-    matcher: GlobSet,
-    /// The folders of the patterns, as pathspecs; empty if one begins at the root.
-    below: Vec<String>,
     cancel: &'a CancellationToken,
 }
 
-impl<'a> Git<'a> {
-    fn new(
-        options: &'a HistoryOptions,
-        cancel: &'a CancellationToken,
-    ) -> Result<Self, FactoryError> {
-        let mut set = GlobSetBuilder::new();
-        for glob in &options.globs {
-            let pattern = glob.trim_start_matches("./");
-            let built = GlobBuilder::new(pattern).literal_separator(true).build();
-            set.add(built.map_err(|error| bad_glob(glob, &error))?);
-        }
-        let matcher = set.build().map_err(|error| bad_glob("", &error))?;
-        let fixed: BTreeSet<String> = options.globs.iter().map(|glob| fixed_part(glob)).collect();
-        let below = match fixed.contains("") {
-            true => Vec::new(),
-            false => fixed.into_iter().collect(),
-        };
-        Ok(Self {
-            root: &options.root,
-            matcher,
-            below,
-            cancel,
-        })
-    }
-
+impl Git<'_> {
     fn command(&self) -> Command {
         Command::new("git")
             .arg("--no-pager")
@@ -143,7 +229,7 @@ impl<'a> Git<'a> {
 
     /// The full name of the reference for a branch.
     async fn branch(&self, branch: &str) -> Result<String, FactoryError> {
-        for place in ["refs/remotes/origin/", "refs/heads/"] {
+        for place in [ORIGIN, HERE] {
             let name = format!("{place}{branch}");
             let commit = format!("{name}^{{commit}}");
             let ran = self
@@ -163,23 +249,23 @@ impl<'a> Git<'a> {
     }
 
     /// The registry files at the head.
-    async fn head(&self, at: &str) -> Result<Vec<File>, FactoryError> {
+    async fn head(&self, at: &str, globs: &Globs) -> Result<Vec<File>, FactoryError> {
         let mut args = vec!["ls-tree", "-r", "-z", at, "--"];
-        args.extend(self.below.iter().map(String::as_str));
+        args.extend(globs.below.iter().map(String::as_str));
         let listed = self.run(&args).await?;
         // `<mode> blob <id>\t<path>`
         let file = |line: &str| {
             let (meta, path) = line.split_once('\t')?;
             let mut meta = meta.split(' ');
             let (mode, id) = (meta.next()?, meta.nth(1)?);
-            self.file(mode, id, path)
+            File::of(globs, mode, id, path)
         };
         let listed = String::from_utf8_lossy(&listed);
         Ok(listed.split('\0').filter_map(file).collect())
     }
 
     /// Every version of every registry file that the branch had, the latest first.
-    async fn earlier(&self, at: &str) -> Result<Vec<File>, FactoryError> {
+    async fn earlier(&self, at: &str, globs: &Globs) -> Result<Vec<File>, FactoryError> {
         let mut args = vec![
             "log",
             "--first-parent",
@@ -189,7 +275,7 @@ impl<'a> Git<'a> {
             "--no-abbrev",
         ];
         args.extend(["--no-renames", "--relative", "-z", at, "--"]);
-        let below: Vec<String> = self
+        let below: Vec<String> = globs
             .below
             .iter()
             .map(|path| format!(":(literal){path}"))
@@ -207,20 +293,10 @@ impl<'a> Git<'a> {
             let Some(path) = words.next() else { break };
             let meta: Vec<&str> = meta.split(' ').collect();
             if let [_, mode, _, id, _] = meta[..] {
-                files.extend(self.file(mode, id, path));
+                files.extend(File::of(globs, mode, id, path));
             }
         }
         Ok(files)
-    }
-
-    /// A version of a registry file, unless it is something else.
-    fn file(&self, mode: &str, id: &str, path: &str) -> Option<File> {
-        // Neither symbolic links nor submodules, nor the nothing of a deleted file.
-        let is_file = mode.starts_with("100");
-        (is_file && self.matcher.is_match(path)).then(|| File {
-            path: path.into(),
-            id: id.to_owned(),
-        })
     }
 
     /// The content of each id.
@@ -258,26 +334,6 @@ fn contents(mut output: &[u8]) -> Vec<(String, Vec<u8>)> {
     contents
 }
 
-/// The folders of a pattern before its first special character.
-fn fixed_part(glob: &str) -> String {
-    let special = |part: &str| part.contains(['*', '?', '[', '{', '\\']);
-    let parts: Vec<String> = Path::new(glob)
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
-        .take_while(|part| !special(part))
-        .collect();
-    parts.join("/")
-}
-
-fn bad_glob(glob: &str, error: &globset::Error) -> FactoryError {
-    FactoryError::UnreadablePins {
-        branch: "every branch".to_owned(),
-        file: glob.into(),
-        problem: error.kind().to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,12 +347,5 @@ mod tests {
             ("cc".to_owned(), Vec::new()),
         ];
         assert_eq!(seen, expected);
-    }
-
-    #[test]
-    fn only_the_folders_of_the_patterns_are_listed() {
-        assert_eq!(fixed_part("./tools/**/registry.yaml"), "tools");
-        assert_eq!(fixed_part("a/b/{x,y}.yaml"), "a/b");
-        assert_eq!(fixed_part("**/registry.yaml"), "");
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 use registry_model::{Digest, PinnedImage, ProcessorRef};
@@ -8,11 +9,13 @@ use serde::{Deserialize, Serialize};
 pub struct BranchHistory {
     /// The branch.
     pub branch: String,
+    /// The processors at its head, pinned or not.
+    pub processors: BTreeSet<ProcessorRef>,
     /// The pins at its head.
     pub head: Vec<PinnedAt>,
     /// The pins that it had, the latest first. What is pinned now is among them.
     pub earlier: Vec<PinnedAt>,
-    /// Whether the clone has only the end of the history.
+    /// Whether earlier pins were wanted, and the clone has only the end of the history.
     pub shallow: bool,
     /// Earlier files whose pins could not be read, each with the reason.
     pub unreadable: Vec<String>,
@@ -67,7 +70,7 @@ pub enum Role {
     Earlier,
     /// A manifest of this index.
     PartOf(Digest),
-    /// An artifact beside this image.
+    /// An artifact beside this image, as a referrer or by the name of its tag.
     AttachedTo(Digest),
     /// The list of artifacts of this image, in registries without the referrers API.
     ListsArtifactsOf(Digest),

@@ -4,14 +4,23 @@ use serde_yaml::{Deserializer, Value};
 
 use super::model::PinnedAt;
 
+/// What a registry file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Pins {
+    /// The processors that it describes.
+    pub(super) processors: Vec<ProcessorRef>,
+    /// What it pins.
+    pub(super) pins: Vec<PinnedAt>,
+}
+
 /// The pins in the text of a registry file. Old versions of a file need not be what is accepted
 /// today: only what names the processor and its images counts here.
 ///
 /// # Errors
 /// When it cannot be known what is pinned: a pin that is overlooked may be deleted.
-pub(super) fn pins_of(text: &[u8]) -> Result<Vec<PinnedAt>, String> {
+pub(super) fn pins_of(text: &[u8]) -> Result<Pins, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is no text".to_owned())?;
-    let mut pins = Vec::new();
+    let mut all = Pins::default();
     for document in Deserializer::from_str(text) {
         let mut document = Value::deserialize(document).map_err(|error| error.to_string())?;
         document.apply_merge().map_err(|error| error.to_string())?;
@@ -21,6 +30,7 @@ pub(super) fn pins_of(text: &[u8]) -> Result<Vec<PinnedAt>, String> {
         let reference: ProcessorRef = reference
             .parse()
             .map_err(|error: registry_model::NameError| error.to_string())?;
+        all.processors.push(reference.clone());
         let Some(image) = document.get("image") else {
             continue;
         };
@@ -38,14 +48,14 @@ pub(super) fn pins_of(text: &[u8]) -> Result<Vec<PinnedAt>, String> {
                 continue;
             };
             let image: PinnedImage = text.parse().map_err(|error| format!("{place}: {error}"))?;
-            pins.push(PinnedAt {
+            all.pins.push(PinnedAt {
                 reference: reference.clone(),
                 place,
                 image,
             });
         }
     }
-    Ok(pins)
+    Ok(all)
 }
 
 fn names_a_digest(text: &str) -> bool {
@@ -63,7 +73,7 @@ mod tests {
     }
 
     fn seen(text: &str) -> Result<Vec<String>, String> {
-        let pins = pins_of(text.as_bytes())?;
+        let pins = pins_of(text.as_bytes())?.pins;
         let line = |pin: &PinnedAt| format!("{} {} {}", pin.reference, pin.place, pin.image);
         Ok(pins.iter().map(line).collect())
     }
@@ -99,6 +109,14 @@ mod tests {
         ] {
             assert_eq!(seen(text).unwrap(), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn a_processor_counts_though_nothing_is_pinned() {
+        let seen = pins_of(b"ref: x/one@1\nimage: {oci: 'sha256:pending'}\n---\nref: x/two@1\n");
+        let seen: Vec<_> = seen.unwrap().processors;
+        let seen: Vec<_> = seen.iter().map(ToString::to_string).collect();
+        assert_eq!(seen, ["x/one@1", "x/two@1"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use registry_model::PinnedImage;
 use serde::{Deserialize, Serialize};
 
-use super::model::{BranchHistory, Use};
+use super::model::{BranchHistory, PinnedAt, Use};
 
 /// What must stay because of a pin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,28 +18,30 @@ pub struct RetentionPlan {
 }
 
 /// What the branches pin now, and for each processor on a branch the `earlier` images that it had
-/// there before, the latest first: what a rollback may go back to. A processor that a branch no
-/// longer has counts no more on that branch.
+/// there before, the latest first: what a rollback may go back to. A processor with a pin for each
+/// platform had so many in each place. It counts by its name: also when its pin is pending now, or
+/// stands in another place. A processor that a branch no longer has counts no more on that branch.
 #[must_use]
 pub fn plan(histories: &[BranchHistory], earlier: usize) -> RetentionPlan {
     let mut plan = RetentionPlan::default();
     for history in histories {
         plan.branches.push(history.branch.clone());
         plan.warnings.extend(warnings(history, earlier));
+        let mut seen = BTreeSet::new();
         for pin in &history.head {
-            let of_this = |other: &&super::PinnedAt| {
-                other.reference == pin.reference && other.place == pin.place
-            };
-            let mut seen = BTreeSet::from([&pin.image]);
-            let before = history.earlier.iter().filter(of_this);
-            let before = before.filter(|other| seen.insert(&other.image));
-            let before = before.take(earlier).map(|other| (&other.image, false));
-            for (image, now) in std::iter::once((&pin.image, true)).chain(before) {
-                plan.images.entry(image.clone()).or_default().push(Use {
-                    branch: history.branch.clone(),
-                    reference: pin.reference.clone(),
-                    now,
-                });
+            seen.insert((&pin.reference, &pin.image));
+            plan.add(history, pin, true);
+        }
+        let mut taken: BTreeMap<_, usize> = BTreeMap::new();
+        for pin in &history.earlier {
+            let is_here = history.processors.contains(&pin.reference);
+            if !is_here || !seen.insert((&pin.reference, &pin.image)) {
+                continue;
+            }
+            let taken = taken.entry((&pin.reference, &pin.place)).or_default();
+            if *taken < earlier {
+                *taken += 1;
+                plan.add(history, pin, false);
             }
         }
     }
@@ -48,6 +50,17 @@ pub fn plan(histories: &[BranchHistory], earlier: usize) -> RetentionPlan {
         uses.dedup();
     }
     plan
+}
+
+impl RetentionPlan {
+    fn add(&mut self, history: &BranchHistory, pin: &PinnedAt, now: bool) {
+        let uses = self.images.entry(pin.image.clone()).or_default();
+        uses.push(Use {
+            branch: history.branch.clone(),
+            reference: pin.reference.clone(),
+            now,
+        });
+    }
 }
 
 fn warnings(history: &BranchHistory, earlier: usize) -> Vec<String> {
@@ -69,7 +82,8 @@ fn warnings(history: &BranchHistory, earlier: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PinnedAt;
+    use registry_model::ProcessorRef;
+
     use super::*;
 
     fn pin(name: &str, digit: char) -> PinnedAt {
@@ -79,6 +93,11 @@ mod tests {
             place: "image.oci".to_owned(),
             image: format!("ghcr.io/a/{name}@sha256:{digest}").parse().unwrap(),
         }
+    }
+
+    fn processors(names: &[&str]) -> BTreeSet<ProcessorRef> {
+        let reference = |name: &&str| format!("x/{name}@1").parse().unwrap();
+        names.iter().map(reference).collect()
     }
 
     fn shown(plan: &RetentionPlan) -> Vec<String> {
@@ -97,6 +116,7 @@ mod tests {
     fn the_last_distinct_pins_of_each_processor_stay() {
         let dev = BranchHistory {
             branch: "dev".into(),
+            processors: processors(&["one", "two"]),
             head: vec![pin("one", '5'), pin("two", '1')],
             // Back and forth; and a processor that is gone.
             earlier: ["5", "4", "5", "4", "3", "2"]
@@ -109,6 +129,7 @@ mod tests {
         };
         let main = BranchHistory {
             branch: "main".into(),
+            processors: processors(&["one"]),
             head: vec![pin("one", '3')],
             ..BranchHistory::default()
         };
@@ -127,6 +148,38 @@ mod tests {
                 "ghcr.io/a/one 33: main",
                 "ghcr.io/a/one 55: dev",
                 "ghcr.io/a/two 11: dev"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pin_that_is_pending_or_elsewhere_now_keeps_its_past() {
+        let on = |platform: &str, digit| PinnedAt {
+            place: format!("image.platforms.{platform}"),
+            ..pin("two", digit)
+        };
+        let dev = BranchHistory {
+            branch: "dev".into(),
+            processors: processors(&["one", "two"]),
+            // `one` is pending, `two` has one pin for all platforms since a moment ago.
+            head: vec![pin("two", '9')],
+            earlier: vec![
+                pin("two", '9'),
+                pin("one", '3'),
+                pin("one", '2'),
+                on("amd64", '8'),
+                on("arm64", '7'),
+                on("amd64", '6'),
+            ],
+            ..BranchHistory::default()
+        };
+        assert_eq!(
+            shown(&plan(&[dev], 1)),
+            [
+                "ghcr.io/a/one 33: dev before",
+                "ghcr.io/a/two 77: dev before",
+                "ghcr.io/a/two 88: dev before",
+                "ghcr.io/a/two 99: dev",
             ]
         );
     }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use oci::{OciError, Referrer};
 use registry_model::{Digest, PinnedImage, Repository};
@@ -15,6 +16,10 @@ const AT_ONCE: usize = 64;
 /// An index has manifests, these have signatures, and these a list: four. A registry that goes
 /// deeper leads us astray.
 const DEEPEST: usize = 8;
+
+/// What the tags of signatures, attestations and bills of materials end with where cosign stores
+/// them without referrers (cosign, `specs/SIGNATURE_SPEC.md`, "Discovery").
+const COSIGN: [&str; 3] = [".sig", ".att", ".sbom"];
 
 type Answer<T> = Result<T, OciError>;
 
@@ -144,9 +149,14 @@ async fn look<H: Holdings>(
     let (repository, digest) = (&image.repository, &image.digest);
     // OCI distribution specification, "Referrers tag schema".
     let tag = digest.as_str().replacen(':', "-", 1);
-    let children = holdings.children(image).await?;
-    let referrers = holdings.referrers(image).await?;
-    let list = holdings.resolve(repository, &tag).await?;
+    let beside = COSIGN.map(|kind| format!("{tag}{kind}"));
+    let beside = beside.iter().map(|tag| holdings.resolve(repository, tag));
+    let (children, referrers, list, beside) = tokio::try_join!(
+        holdings.children(image),
+        holdings.referrers(image),
+        holdings.resolve(repository, &tag),
+        try_join_all(beside),
+    )?;
     let children = children
         .into_iter()
         .map(|child| (child, Role::PartOf(digest.clone())));
@@ -156,7 +166,10 @@ async fn look<H: Holdings>(
     let list = list
         .into_iter()
         .map(|list| (repository.at(list), Role::ListsArtifactsOf(digest.clone())));
-    Ok(Some(children.chain(referrers).chain(list).collect()))
+    let beside = beside.into_iter().flatten();
+    let beside = beside.map(|artifact| (repository.at(artifact), Role::AttachedTo(digest.clone())));
+    let all = children.chain(referrers).chain(list).chain(beside);
+    Ok(Some(all.collect()))
 }
 
 #[cfg(test)]
@@ -169,7 +182,8 @@ mod tests {
         format!("ghcr.io/a/b@sha256:{digest}").parse().unwrap()
     }
 
-    /// `1` is an index of `2` and `3`; `4` is attached to `1`, listed in `5`; `9` is missing.
+    /// `1` is an index of `2` and `3`; `4` is attached to `1`, listed in `5`; `6` signs `1`, and `7`
+    /// tells what is in `2`; `9` is missing.
     struct Fixed;
 
     impl Holdings for Fixed {
@@ -197,8 +211,13 @@ mod tests {
         }
 
         async fn resolve(&self, _: &Repository, tag: &str) -> Answer<Option<Digest>> {
-            let list = tag == format!("sha256-{}", "1".repeat(64));
-            Ok(list.then(|| image('5').digest))
+            let found = ["1:5", "1.sig:6", "2.att:7"].iter().find(|known| {
+                let (of, rest) = known.split_at(1);
+                let end = rest.split(':').next().unwrap();
+                tag == format!("sha256-{}{end}", of.repeat(64))
+            });
+            let digit = found.and_then(|known| known.chars().last());
+            Ok(digit.map(|digit| image(digit).digest))
         }
     }
 
@@ -262,12 +281,14 @@ mod tests {
                 "3: part of 111111111111",
                 "4: attached to 111111111111",
                 "5: lists artifacts of 111111111111",
+                "6: attached to 111111111111",
+                "7: attached to 222222222222",
                 "8: pinned before",
                 "9: pinned, missing",
             ]
         );
         let list = report.keep_list();
-        assert_eq!(list.lines().count(), 7);
+        assert_eq!(list.lines().count(), 9);
         assert!(list.lines().is_sorted());
         assert_eq!(report.missing().count(), 1);
     }

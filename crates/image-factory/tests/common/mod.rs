@@ -19,7 +19,7 @@ use image_factory::plan::{BuildPlan, PlanOptions, plan};
 use image_factory::{FactoryError, Images};
 use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
 use process::{Command, Service};
-use registry_model::{Digest, LoadOptions, PinnedImage, Registry, Repository};
+use registry_model::{Digest, LoadOptions, PinnedImage, Platform, Registry, Repository};
 use tokio_util::sync::CancellationToken;
 
 const PROCESSORS: &str = "code/apps/core/registry/processors";
@@ -169,6 +169,14 @@ impl Images for Nowhere {
     }
 
     async fn configs(&self, image: &PinnedImage) -> Result<Vec<ImageConfig>, OciError> {
+        Err(missing(image))
+    }
+
+    async fn configs_for(
+        &self,
+        image: &PinnedImage,
+        _: &[Platform],
+    ) -> Result<Vec<ImageConfig>, OciError> {
         Err(missing(image))
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 use image_factory::FactoryError;
 use image_factory::build::{Engine, Outcome, preflight};
-use image_factory::plan::Provenance;
+use image_factory::plan::{ImageSettings, Provenance};
 use oci::ImageKind;
 use process::{Command, Service};
 use registry_model::PinnedImage;
@@ -123,6 +123,7 @@ async fn parts() {
     with_store(files_older_than_the_epoch_are_refused).await;
     with_store(several_platforms_are_one_index).await;
     with_store(attestations_go_with_the_image).await;
+    with_store(settings_that_change_reach_images_that_are_there).await;
     with_store(annotations_are_in_the_manifests).await;
     with_store(steps_come_from_the_caches_of_others).await;
 }
@@ -221,6 +222,36 @@ async fn attestations_go_with_the_image(store: &Store) {
         "{again:?}"
     );
     assert_eq!(&again.built[0].image, image);
+}
+
+/// An image that differs in nothing but what was switched on is another one.
+async fn settings_that_change_reach_images_that_are_there(store: &Store) {
+    let mut project = Project::new(&store.host);
+    project.processor("one", &shell("RUN --network=none echo made > /made\n"), "");
+    let plain = project.plan(&store.client).await;
+    project.pin(&project.build(&plain, store).await.unwrap());
+    let switches: [fn(&mut ImageSettings); 4] = [
+        |settings| settings.provenance = Some(Provenance::Min),
+        |settings| drop(settings.annotations.insert("team".into(), "ml".into())),
+        |settings| settings.source_date_epoch = Some(1_000_000_000),
+        |settings| *settings = ImageSettings::default(),
+    ];
+    for (index, switch) in switches.into_iter().enumerate() {
+        switch(&mut project.options.settings);
+        // The way back would lead to what is there.
+        project.options.rebuild = index == 3;
+        let plan = project.plan(&store.client).await;
+        let report = project.build(&plan, store).await.unwrap();
+        assert_eq!(report.built[0].decision, Outcome::Built, "{index}");
+        assert_ne!(Some(&report.built[0].image), plan.items[0].pinned.as_ref());
+        project.pin(&report);
+        let text = raw(&report.built[0].image).await;
+        assert_eq!(text.contains("attestation-manifest"), index < 3, "{index}");
+    }
+    // With settings that stay, the pin stays, too.
+    let plan = project.plan(&store.client).await;
+    let kept = project.build(&plan, store).await.unwrap();
+    assert!(matches!(kept.built[0].decision, Outcome::Kept(_)));
 }
 
 async fn annotations_are_in_the_manifests(store: &Store) {

@@ -10,7 +10,7 @@ use image_factory::plan::{BuildPlan, Decision};
 use image_factory::{ErrorClass, FactoryError};
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{Project, Store, forget, shell, with_store};
+use crate::common::{Project, Store, docker, forget, shell, with_store};
 use crate::proxy::{Answer, Asked, Proxy};
 
 /// How often the requests were answered badly.
@@ -70,13 +70,13 @@ async fn builds_in_the_end(project: &Project, store: &Store) -> BuildReport {
     report
 }
 
-#[tokio::test]
-async fn a_storm_of_429_is_waited_out() {
+/// Builds while the first three requests of a kind are asked to come back later.
+async fn waits_out(kind: fn(&Asked) -> bool) {
     with_store(async |store| {
         let count = Count::default();
         let seen = count.clone();
         let proxy = Proxy::before(&store.host, move |asked| {
-            match is_manifest_push(asked) && count.is_among(3) {
+            match kind(asked) && count.is_among(3) {
                 true => Answer::Say(
                     "429 Too Many Requests",
                     "Content-Type: application/json\r\nRetry-After: 1\r\n",
@@ -88,6 +88,107 @@ async fn a_storm_of_429_is_waited_out() {
         .await;
         builds_in_the_end(&project(&proxy), store).await;
         assert!(seen.seen() >= 5, "{}", seen.seen());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_storm_of_429_is_waited_out() {
+    waits_out(is_manifest_push).await;
+}
+
+#[tokio::test]
+async fn a_storm_of_429_over_look_ups_is_waited_out() {
+    waits_out(|asked| asked.method == "HEAD" && !asked.by_builder).await;
+}
+
+#[tokio::test]
+async fn a_storm_of_429_over_uploads_is_waited_out() {
+    waits_out(|asked| {
+        asked.by_builder && asked.path.contains("/blobs/uploads/") && asked.method == "POST"
+    })
+    .await;
+}
+
+/// Between our look at the tag and our write, and before our second look.
+#[tokio::test]
+async fn a_key_that_somebody_takes_at_the_same_moment_is_told() {
+    const THEIRS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    with_store(async |store| {
+        let mut is_written = false;
+        let proxy = Proxy::before(&store.host, move |asked| {
+            if asked.by_builder || !asked.path.contains("/manifests/inputs-") {
+                return Answer::Pass;
+            }
+            is_written |= asked.method == "PUT";
+            match is_written && asked.method == "HEAD" {
+                true => Answer::OtherDigest(THEIRS),
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        let project = Project::new(&proxy.host);
+        project.processor("one", &shell(""), "");
+        let plan = project.plan(&store.client).await;
+        let ended = project.build(&plan, store).await;
+        forget(&proxy.host).await;
+        let error = ended.unwrap_err();
+        let FactoryError::BuiltMeanwhile { theirs, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(theirs.as_str(), THEIRS);
+    })
+    .await;
+}
+
+/// An index is there, and what it lists is not.
+#[tokio::test]
+async fn an_image_to_be_reused_that_is_not_whole_is_told() {
+    with_store(async |store| {
+        let project = Project::new(&store.host);
+        project.processor("one", &shell(""), "");
+        let plan = project.plan(&store.client).await;
+        let built = project.build(&plan, store).await.unwrap().built.remove(0);
+        // As for several platforms: an index with one manifest.
+        let reference = built.image.repository.tagged("index");
+        let image = built.image.to_string();
+        docker(&[
+            "buildx",
+            "imagetools",
+            "create",
+            "--tag",
+            &reference,
+            &image,
+        ])
+        .await;
+        let index = store.resolve(&built.image.repository, "index").await;
+        let index = built.image.repository.at(index.unwrap());
+        store
+            .client
+            .move_tag(&index, &built.key.tag())
+            .await
+            .unwrap();
+
+        let part = format!("/manifests/{}", built.image.digest);
+        let proxy = Proxy::before(&store.host, move |asked| {
+            match asked.path.ends_with(&part) {
+                true => Answer::Say("404 Not Found", "", ""),
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        let mut project = project;
+        project.options.registry_host = Some(proxy.host.clone());
+        let plan = project.plan(&store.client).await;
+        assert!(
+            matches!(plan.items[0].decision, Decision::Reuse { .. }),
+            "{plan:?}"
+        );
+        let error = project.build(&plan, store).await.unwrap_err();
+        assert!(
+            matches!(error, FactoryError::NotInRegistry { .. }),
+            "{error}"
+        );
     })
     .await;
 }

@@ -17,7 +17,7 @@ use crate::common::{Nowhere, Project};
 
 const FOLDER: &str = "IMAGE_FACTORY_TEST_MACHINE";
 
-/// A buildx that is new enough, and builds nothing.
+/// A buildx that is new enough, and builds nothing. It has built what is in the file `metadata`.
 const DOCKER: &str = r#"#!/bin/sh
 here=${0%/*}
 echo "$*" >> "$here/asked"
@@ -27,7 +27,9 @@ case "$*" in
     printf 'Name:   default\nDriver: '; cat "$here/driver" 2>/dev/null || echo docker ;;
   'buildx bake '*)
     until [ "$1" = --file ]; do shift; done
-    stat -c '%a' "${2%/*}" "$2" > "$here/modes"; cp "$2" "$here/bake.json"; exit 1 ;;
+    stat -c '%a' "${2%/*}" "$2" > "$here/modes"; cp "$2" "$here/bake.json"
+    echo "${SOURCE_DATE_EPOCH-none}" > "$here/epoch"
+    cp "$here/metadata" "$4" 2>/dev/null || exit 1 ;;
   *) exit 1 ;;
 esac
 "#;
@@ -48,6 +50,7 @@ async fn machine(name: &str) -> Option<PathBuf> {
         .env("PATH", format!("{}:{path}", folder.path().display()))
         .env("DOCKER_HOST", format!("unix://{}", socket(folder.path())))
         .env(FOLDER, folder.path())
+        .env("SOURCE_DATE_EPOCH", "7")
         .run(&CancellationToken::new())
         .await
         .unwrap();
@@ -131,7 +134,7 @@ async fn an_engine_without_buildkit_is_refused() {
     };
     assert_eq!(found, "18.06.3-ce");
     assert_eq!(error.class(), ErrorClass::Input);
-    assert_eq!(error.hint().unwrap(), "install Docker 18.09 or newer");
+    assert_eq!(error.hint().unwrap(), "install Docker 23 or newer");
     let asked = std::fs::read_to_string(folder.join("asked")).unwrap_or_default();
     assert!(!asked.contains("bake"), "{asked}");
 }
@@ -148,6 +151,57 @@ async fn files_of_a_build_are_for_its_user_only() {
     assert!(bake.contains(r#""LICENCE": "abc""#), "{bake}");
     let modes = std::fs::read_to_string(folder.join("modes")).unwrap();
     assert_eq!(modes, "700\n600\n");
+}
+
+/// buildx would hand it to every build, without any key knowing of it.
+#[tokio::test]
+async fn a_time_in_the_environment_does_not_reach_the_builder() {
+    let name = "a_time_in_the_environment_does_not_reach_the_builder";
+    let Some(folder) = machine(name).await else {
+        return;
+    };
+    serve_engine(&folder, 39);
+    assert_eq!(std::env::var("SOURCE_DATE_EPOCH").unwrap(), "7");
+    build_one().await.unwrap_err();
+    let epoch = std::fs::read_to_string(folder.join("epoch")).unwrap();
+    assert_eq!(epoch, "none\n");
+}
+
+#[tokio::test]
+async fn an_image_that_the_builder_does_not_tell_of_fails_alone() {
+    let name = "an_image_that_the_builder_does_not_tell_of_fails_alone";
+    let Some(folder) = machine(name).await else {
+        return;
+    };
+    serve_engine(&folder, 39);
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let metadata = serde_json::json!({
+        "x-one-v1": { "containerimage.digest": digest },
+        "x-two-v1": { "containerimage.digest": "sha256:7" },
+    });
+    std::fs::write(folder.join("metadata"), metadata.to_string()).unwrap();
+    let project = Project::new("127.0.0.1:1");
+    for name in ["one", "two"] {
+        let dockerfile = format!("FROM scratch\nLABEL x={name}\n");
+        project.processor(name, &dockerfile, "");
+    }
+    let plan = project.plan(&Nowhere).await;
+    // In one run, and in one for each.
+    for jobs in [None, std::num::NonZero::new(1)] {
+        let mut options = BuildOptions::new(project.root());
+        options.jobs = jobs;
+        let ended = build(&plan, &Nowhere, &options, &CancellationToken::new()).await;
+        let Err(FactoryError::BuildFailed(failure)) = ended else {
+            panic!("{ended:?}")
+        };
+        let failed: Vec<String> = failure.failed.iter().map(ToString::to_string).collect();
+        assert_eq!(failed.len(), 2, "{failed:?}");
+        assert!(failed[0].contains("x/two@1"), "{failed:?}");
+        assert!(failed[0].contains("is no digest"), "{failed:?}");
+        // It came as far as the registry, which has nothing.
+        assert!(failed[1].contains("x/one@1"), "{failed:?}");
+        assert!(failed[1].contains("does not have it"), "{failed:?}");
+    }
 }
 
 #[tokio::test]

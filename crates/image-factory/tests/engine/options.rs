@@ -171,6 +171,52 @@ async fn progress_is_told_once() {
     .await;
 }
 
+/// A line and a file that differ each time.
+const RANDOM: &str = "read id < /proc/sys/kernel/random/uuid && echo $id && echo $id > /id";
+const SLEEP: &str = "COPY bin/busybox /bin/sleep\n";
+
+#[tokio::test]
+async fn what_is_built_anew_is_not_built_twice_if_another_fails() {
+    with_store(async |store| {
+        let mut project = Project::new(&store.host);
+        project.options.rebuild = true;
+        project.processor("good", &shell(&format!("RUN {RANDOM}\n")), "");
+        // The other comes to its end meanwhile.
+        let slow = shell(&format!("{SLEEP}RUN sleep 8; exit 3\n"));
+        project.processor("bad", &slow, "");
+        let plan = project.plan(&store.client).await;
+        let heard = Heard::default();
+        let guard = tracing::subscriber::set_default(heard.clone());
+        let failure = failure(project.build(&plan, store).await);
+        drop(guard);
+        assert_eq!(failure.report.built.len(), 1);
+        let runs = heard.of("log|x/good@1||");
+        assert_eq!(runs.len(), 1, "{runs:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_stopped_by_another_is_still_built_anew() {
+    with_store(async |store| {
+        let mut project = Project::new(&store.host);
+        let slow = shell(&format!("{SLEEP}RUN sleep 3; {RANDOM}\n"));
+        project.processor("good", &slow, "");
+        let plan = project.plan(&store.client).await;
+        let first = project.build(&plan, store).await.unwrap();
+
+        project.options.rebuild = true;
+        project.processor("bad", &shell("RUN exit 3\n"), "");
+        let plan = project.plan(&store.client).await;
+        let failure = failure(project.build(&plan, store).await);
+        let again = &failure.report.built[0];
+        assert_eq!(again.reference, first.built[0].reference);
+        // The cache has the old one still.
+        assert_ne!(again.image.digest, first.built[0].image.digest);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn fail_fast_stops_what_is_left() {
     with_store(async |store| {

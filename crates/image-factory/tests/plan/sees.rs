@@ -53,6 +53,11 @@ const CASES: &[(&str, bool)] = &[
         "RUN --network=none --mount=target=/m [\"/busybox\", \"cp\", \"-r\", \"/m\", \"/o\"]",
         false,
     ),
+    (
+        "RUN [\"/busybox\", \"true\"]\nSHELL [\"/busybox\", \"sh\", \"-c\"]\n\
+         RUN --network=none /busybox cat <<EOF - > /x\nCOPY other /o/\nEOF\nCOPY libs/deep /o/",
+        true,
+    ),
     ("COPY [[]x]/a /o/", false),
     ("ARG A=one\nCOPY $A /o/", false),
     ("COPY \"one\" /o/", false),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use image_factory::Images;
 use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
@@ -12,6 +13,7 @@ use registry_model::{Digest, PinnedImage, Platform, Repository};
 pub(crate) enum Answer {
     Digest(Digest),
     Unauthorized,
+    BadLogin,
     Forbidden,
     Unavailable,
 }
@@ -19,6 +21,8 @@ pub(crate) enum Answer {
 #[derive(Default)]
 pub(crate) struct Shelf {
     pub(crate) tags: Mutex<BTreeMap<String, Answer>>,
+    /// Whether nobody may read configs.
+    pub(crate) no_configs: AtomicBool,
     /// By digest.
     pub(crate) configs: Mutex<BTreeMap<Digest, ImageConfig>>,
     /// Beside the digest of an image, oldest first.
@@ -62,6 +66,20 @@ impl Shelf {
         asked
     }
 
+    fn config(&self, image: &PinnedImage) -> Result<Vec<ImageConfig>, OciError> {
+        if self.no_configs.load(Ordering::Relaxed) {
+            return Err(OciError::Unauthorized {
+                operation: "ask the shelf".to_owned(),
+                host: image.repository.host().to_owned(),
+                login: true,
+                message: String::new(),
+            });
+        }
+        let configs = self.configs.lock().unwrap();
+        let config = configs.get(&image.digest).ok_or_else(|| missing(image))?;
+        Ok(vec![config.clone()])
+    }
+
     fn note(&self, what: &str, about: impl std::fmt::Display) {
         self.asked.lock().unwrap().push(format!("{what} {about}"));
     }
@@ -91,11 +109,14 @@ impl Images for Shelf {
         match found {
             None => Ok(None),
             Some(Answer::Digest(digest)) => Ok(Some(digest)),
-            Some(Answer::Unauthorized) => Err(OciError::Unauthorized {
-                operation,
-                host,
-                message,
-            }),
+            Some(answer @ (Answer::Unauthorized | Answer::BadLogin)) => {
+                Err(OciError::Unauthorized {
+                    operation,
+                    host,
+                    login: matches!(answer, Answer::BadLogin),
+                    message,
+                })
+            }
             Some(Answer::Forbidden) => Err(OciError::Forbidden {
                 operation,
                 host,
@@ -122,9 +143,16 @@ impl Images for Shelf {
 
     async fn configs(&self, image: &PinnedImage) -> Result<Vec<ImageConfig>, OciError> {
         self.note("configs", image);
-        let configs = self.configs.lock().unwrap();
-        let config = configs.get(&image.digest).ok_or_else(|| missing(image))?;
-        Ok(vec![config.clone()])
+        self.config(image)
+    }
+
+    async fn configs_for(
+        &self,
+        image: &PinnedImage,
+        _: &[Platform],
+    ) -> Result<Vec<ImageConfig>, OciError> {
+        self.note("configs", image);
+        self.config(image)
     }
 
     async fn tag(&self, image: &PinnedImage, _: &str) -> Result<(), OciError> {

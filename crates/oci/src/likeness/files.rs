@@ -7,9 +7,11 @@ use super::config::short;
 
 /// The most that two layers may unpack to, each.
 const LONGEST_UNPACKED: u64 = 16 * 1024 * 1024 * 1024;
-/// The most that the extended header of one file may have; the kernel allows 64 KiB for the
+/// The most that the extended headers of one file may have, together; the kernel allows 64 KiB for the
 /// extended attributes of a file.
 const LONGEST_EXTENSION: u64 = 1024 * 1024;
+/// What each takes at least, besides its content.
+const HEADER: u64 = 512;
 const PIECE: usize = 64 * 1024;
 
 /// The first difference between the files of two layers, in the order of the archives. Times do
@@ -53,6 +55,15 @@ const TIMES: [&[u8]; 3] = [b"mtime", b"atime", b"ctime"];
 impl<'a, R: Read> Files<'a, R> {
     fn next(&mut self) -> Result<Option<File<'a, R>>> {
         let mut extensions = Extensions::new();
+        let mut left = LONGEST_EXTENSION;
+        let mut extension = |entry: &mut Entry<'_, R>| {
+            let length = entry.size().saturating_add(HEADER);
+            let rest = left.checked_sub(length);
+            left = rest.ok_or_else(|| Error::other("extended headers that are too long"))?;
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content)?;
+            Result::Ok(content)
+        };
         for entry in self.0.by_ref() {
             let mut entry = entry?;
             match entry.header().entry_type() {
@@ -74,15 +85,6 @@ impl<'a, R: Read> Files<'a, R> {
         }
         Ok(None)
     }
-}
-
-fn extension<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>> {
-    if entry.size() > LONGEST_EXTENSION {
-        return Err(Error::other("an extended header that is too long"));
-    }
-    let mut content = Vec::new();
-    entry.read_to_end(&mut content)?;
-    Ok(content)
 }
 
 /// Up to the first NUL.

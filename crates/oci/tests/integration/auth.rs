@@ -92,35 +92,65 @@ async fn basic_authentication_works_without_a_token_server() {
 
 #[tokio::test]
 async fn wrong_credentials_are_refused_once_and_not_shown() {
-    let server = Server::start(|host| {
-        let challenge = format!(r#"Bearer realm="http://{host}/token""#);
-        vec![
-            reply(401).header("www-authenticate", &challenge),
-            reply(403).body(r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#),
-        ]
-    })
-    .await;
-    let host = server.repository.host();
-    let error = client(login())
-        .resolve(&server.repository, "v1")
-        .await
-        .unwrap_err();
-    assert!(matches!(error, OciError::Unauthorized { .. }), "{error:?}");
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "resolve `{}:v1`: not logged in to `{host}`, or the credentials are wrong: denied (DENIED)",
-            server.repository
-        )
-    );
-    assert!(!format!("{error:?}").contains("hunter22"));
-    assert!(
-        error
-            .hint()
-            .unwrap()
-            .contains(&format!("docker login {host}"))
-    );
-    assert_eq!(server.lines().len(), 2);
+    for (status, said) in [
+        (401, "not logged in to `HOST`, or the credentials are wrong"),
+        // GHCR's token server says so of a package that is not there, too.
+        (403, "`HOST` denies access"),
+    ] {
+        let server = Server::start(|host| {
+            let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+            let denied = r#"{"errors":[{"code":"DENIED","message":"denied"}]}"#;
+            let asks = || reply(401).header("www-authenticate", &challenge);
+            vec![asks(), reply(status).body(denied)]
+        })
+        .await;
+        let host = server.repository.host();
+        let client = client(login());
+        // The token server is not asked again.
+        for _ in 0..2 {
+            let asked = client.resolve(&server.repository, "v1").await;
+            let error = asked.unwrap_err();
+            match &error {
+                OciError::Unauthorized { login, .. } => assert!(*login && status == 401),
+                OciError::Forbidden { .. } => assert_eq!(status, 403),
+                other => panic!("{other:?}"),
+            }
+            let expected = format!(
+                "resolve `{}:v1`: {}: denied (DENIED)",
+                server.repository,
+                said.replace("HOST", host)
+            );
+            assert_eq!(error.to_string(), expected);
+            assert!(!format!("{error:?}").contains("hunter22"));
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(&format!("docker login {host}")), "{hint}");
+        }
+        assert_eq!(server.lines().len(), 2);
+    }
+}
+
+/// A login that does not hold is told from none, at each question.
+#[tokio::test]
+async fn a_refusal_tells_whether_there_was_a_login() {
+    for credentials in [login(), Credentials::Anonymous] {
+        let shown = matches!(credentials, Credentials::Basic { .. });
+        let server = Server::start(|_| {
+            let challenge = r#"Basic realm="registry""#;
+            let refuses = || reply(401).header("www-authenticate", challenge);
+            let questions = if shown { 3 } else { 2 };
+            std::iter::repeat_with(refuses).take(questions).collect()
+        })
+        .await;
+        let client = client(credentials);
+        for _ in 0..2 {
+            let error = client.resolve(&server.repository, "v1").await.unwrap_err();
+            assert!(
+                matches!(error, OciError::Unauthorized { login, .. } if login == shown),
+                "{error:?}"
+            );
+        }
+        server.seen();
+    }
 }
 
 #[tokio::test]

@@ -202,6 +202,45 @@ async fn a_500_is_looked_into_before_it_is_believed() {
     assert!(matches!(error, OciError::NotAnImage { .. }), "{error:?}");
 }
 
+/// Somebody who cleans up may leave an index and take what it lists.
+#[tokio::test]
+async fn an_index_is_whole_with_all_that_it_lists() {
+    let children = ["a", "b"].map(|child| digest(child).to_string());
+    let entry =
+        |child: &String| serde_json::json!({ "mediaType": MANIFEST, "digest": child, "size": 1 });
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": INDEX,
+        "manifests": children.iter().map(entry).collect::<Vec<_>>(),
+    })
+    .to_string();
+    for (second, expected) in [(200, true), (404, false)] {
+        let head = reply(200)
+            .digest(&digest(&index))
+            .header("content-type", INDEX);
+        let server = Server::start(|_| {
+            vec![
+                head,
+                reply(200).header("content-type", INDEX).body(index.clone()),
+                reply(200).digest(&digest("a")).to(&children[0]),
+                reply(second).digest(&digest("b")).to(&children[1]),
+            ]
+        })
+        .await;
+        let image = server.image(&index);
+        assert_eq!(anonymous().is_whole(&image).await.unwrap(), expected);
+        server.seen();
+    }
+    // One request is enough for a manifest.
+    let head = reply(200)
+        .digest(&digest("x"))
+        .header("content-type", MANIFEST);
+    let server = Server::start(|_| vec![head, reply(404)]).await;
+    let client = anonymous();
+    assert!(client.is_whole(&server.image("x")).await.unwrap());
+    assert!(!client.is_whole(&server.image("x")).await.unwrap());
+    assert_eq!(server.lines().len(), 2);
+}
+
 #[tokio::test]
 async fn a_missing_image_is_not_found() {
     let error = refused(vec![reply(404), reply(404)], "x").await;

@@ -359,6 +359,15 @@ async fn configs_are_read_for_each_platform() {
         assert_eq!(found[1].platform.to_string(), "linux/arm64");
         assert_eq!((found[1].created, found[1].on_build.len()), (None, 0));
         assert_eq!(real.client.configs(&amd64).await.unwrap()[0], found[0]);
+        for (platform, expected) in [
+            ("linux/arm64", &found[1..]),
+            ("linux/amd64/v2", &found[..1]),
+            ("linux/s390x", &found[..]),
+        ] {
+            let platform = [platform.parse().unwrap()];
+            let some = real.client.configs_for(&index, &platform).await;
+            assert_eq!(some.unwrap(), expected);
+        }
     })
     .await;
 }
@@ -479,9 +488,21 @@ async fn an_archive_that_cannot_be_read_makes_a_difference() {
         sparse[0].kind = EntryType::GNUSparse;
         let mut endless = later(&files());
         endless[0].pax = vec![("SCHILY.xattr.user.x", vec![b'x'; 2 << 20])];
+        // Each is short enough, and no file comes.
+        let headers = |count: usize, length: usize| {
+            let mut builder = Builder::new(Vec::new());
+            for number in 0..count {
+                let (name, value) = (format!("user.{number}"), vec![b'x'; length]);
+                let record = [(name.as_str(), value.as_slice())];
+                builder.append_pax_extensions(record).unwrap();
+            }
+            [builder.into_inner().unwrap(), archive(&files())].concat()
+        };
         for archive in [
             archive(&sparse),
             archive(&endless),
+            headers(5, 300_000),
+            headers(3_000, 0),
             archive(&files())[..700].to_vec(),
             b"no archive ".repeat(100),
         ] {

@@ -12,6 +12,7 @@ async fn the_same_bytes_are_pushed_under_the_tag() {
             reply(404),
             reply(200).header("content-type", INDEX).body(CONTENT),
             reply(201).digest(&digest(CONTENT)),
+            reply(200).digest(&digest(CONTENT)),
         ]
     })
     .await;
@@ -28,6 +29,7 @@ async fn the_same_bytes_are_pushed_under_the_tag() {
             "HEAD /v2/team/app/manifests/v1".to_owned(),
             format!("GET /v2/team/app/manifests/{}", image.digest),
             "PUT /v2/team/app/manifests/v1".to_owned(),
+            "HEAD /v2/team/app/manifests/v1".to_owned(),
         ]
     );
     assert_eq!(seen[2].body, CONTENT.as_bytes());
@@ -44,6 +46,27 @@ async fn a_taken_tag_is_left_alone() {
         "{error:?}"
     );
     assert_eq!(server.lines(), ["HEAD /v2/team/app/manifests/v1"]);
+}
+
+#[tokio::test]
+async fn a_tag_that_somebody_writes_at_the_same_moment_is_noticed() {
+    let other = digest("other");
+    let server = Server::start(|_| {
+        vec![
+            reply(404),
+            reply(200).header("content-type", INDEX).body(CONTENT),
+            reply(201).digest(&digest(CONTENT)),
+            reply(200).digest(&other),
+        ]
+    })
+    .await;
+    let error = anonymous().tag(&server.image(CONTENT), "v1").await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(&error, OciError::TagTaken { found, .. } if *found == other),
+        "{error:?}"
+    );
+    server.seen();
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ fn json(
         "issue_url": repository.url(base, &format!("/issues/{number}")),
         "user": comment.by.json(base),
         "body": comment.body,
-        "author_association": "CONTRIBUTOR",
+        "author_association": if comment.by.is_bot() { "CONTRIBUTOR" } else { "COLLABORATOR" },
         "performed_via_github_app": null,
         "created_at": comment.created,
         "updated_at": comment.created,

@@ -47,6 +47,7 @@ async fn a_request_is_changed_closed_and_opened_again() {
     let list = async |open| {
         let filter = PullRequestFilter {
             open,
+            head: None,
             base: Some("main".into()),
             pages: 1,
         };
@@ -128,13 +129,13 @@ async fn labels_reviewers_and_comments_stay_with_the_request() {
     }
 
     assert!(
-        repo.comment_once(number, "<!-- one -->", "hello <!-- one -->")
+        repo.comment_once(number, "<!-- one -->", None, "hello <!-- one -->")
             .await
             .unwrap()
     );
     assert!(
         !repo
-            .comment_once(number, "<!-- one -->", "hello <!-- one -->")
+            .comment_once(number, "<!-- one -->", None, "hello <!-- one -->")
             .await
             .unwrap()
     );

@@ -49,6 +49,14 @@ pub(in crate::cli) struct DigestsArgs {
     /// The branches to read [default: those of the environments]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(in crate::cli) branches: Vec<String>,
+    /// The branches of open pin requests; what they pin is kept, too
+    #[arg(
+        long,
+        value_name = "PATTERNS",
+        value_delimiter = ',',
+        default_value = "bot/pin-*"
+    )]
+    pub(in crate::cli) requests: Vec<String>,
     /// Also keep this many earlier pins of each processor on each branch, for rollbacks
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(in crate::cli) last: usize,

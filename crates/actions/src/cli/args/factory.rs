@@ -97,9 +97,18 @@ pub(in crate::cli) struct BuildArgs {
     /// Images that are built at once [default: as many as the builder likes]
     #[arg(long, value_name = "N", env = "PIPELINE_JOBS", hide_env = true, value_parser = optional_jobs)]
     pub(in crate::cli) jobs: Option<Filled<usize>>,
-    /// Stop at the first image that fails
-    #[arg(long, env = "PIPELINE_FAIL_FAST", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) fail_fast: bool,
+    /// Stop at the first image that fails; `false` where `pipeline.yml` says so and this run must not
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        env = "PIPELINE_FAIL_FAST",
+        hide_env = true,
+        value_parser = optional_switch
+    )]
+    pub(in crate::cli) fail_fast: Option<Filled<bool>>,
     /// The builder of buildx, as `docker buildx ls` names it [default: the current one]
     #[arg(long, value_name = "NAME", env = "PIPELINE_BUILDER", hide_env = true)]
     pub(in crate::cli) builder: Option<String>,
@@ -141,6 +150,15 @@ pub(in crate::cli) struct BuildArgs {
     pub(in crate::cli) json: JsonArg,
     #[command(flatten)]
     pub(in crate::cli) settings: SettingArgs,
+}
+
+fn optional_switch(text: &str) -> Result<Option<bool>, String> {
+    match text.trim() {
+        "" => Ok(None),
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
 }
 
 fn optional_jobs(text: &str) -> Result<Option<usize>, String> {

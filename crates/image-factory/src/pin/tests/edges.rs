@@ -18,7 +18,7 @@ fn only_what_differs_changes_and_after_that_nothing_does() {
 
     let after = changes(&all(NEW), &registry(&root)).unwrap();
     assert!(after.is_empty());
-    assert_eq!(after.unchanged.len(), 3);
+    assert_eq!(after.unchanged.len(), 4);
     assert_eq!(apply(root.path(), &found).unwrap(), 0);
 }
 
@@ -57,7 +57,11 @@ fn reports_of_several_machines_become_one() {
     let one = report(&[("one", None, NEW)]);
     let mut reused = one.clone();
     reused.built[0].decision = crate::build::Outcome::Reused;
-    let rest = report(&[("two", None, NEW), ("three", Some("linux/amd64"), NEW)]);
+    let rest = report(&[
+        ("two", None, NEW),
+        ("three", Some("linux/amd64"), NEW),
+        ("three", Some("linux/arm64"), OLD),
+    ]);
     let gathered = gather(vec![reused, rest, one]).unwrap();
     assert_eq!(gathered, all(NEW));
 
@@ -88,7 +92,7 @@ async fn the_pull_request_says_what_changes_and_why() {
     insta::assert_snapshot!(pull.title, @"Pin 3 processor images");
     let hash = regex::Regex::new("[0-9a-f]{64}").unwrap();
     insta::assert_snapshot!(hash.replace_all(&pull.body, "[HASH]"), @r"
-    <!-- pipeline:pin source=0000000000000000000000000000000000000001 digest-set=[HASH] content=[HASH] -->
+    <!-- pipeline:pin source=0000000000000000000000000000000000000001 digest-set=[HASH] content=[HASH] scope=all -->
     These images are built and pushed by [this run](https://github.com/acme/x/actions/runs/17), from 0000000 of `dev`. Merging this pins them; it changes nothing that an image is built from.
 
     | processor | image | size | why |

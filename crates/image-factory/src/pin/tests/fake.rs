@@ -2,10 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use github::{
-    Ahead, AutoMerge, Comment, Commit, CommitSha, CommitStatus, Comparison, CreatedCommit,
-    FileChange, GithubError, MergeMethod, NewCommit, NewPullRequest, NodeId, Person, PullRequest,
-    PullRequestDetails, PullRequestFilter, PullRequestState, PullRequestUpdate,
+    Ahead, AutoMerge, CombinedStatus, Comment, Commit, CommitSha, CommitStatus, Comparison,
+    CreatedCommit, FileChange, GithubError, MergeMethod, NewCommit, NewPullRequest, NodeId, Person,
+    PullRequest, PullRequestDetails, PullRequestFilter, PullRequestState, PullRequestUpdate,
+    StatusState,
 };
+use jiff::Timestamp;
 
 use crate::pin::Forge;
 
@@ -31,6 +33,8 @@ pub(super) struct State {
     pub(super) calls: BTreeMap<&'static str, usize>,
     /// Who makes commits and pull requests.
     pub(super) bot: String,
+    /// The address of the forge as the committer of what the bot commits, if it signs that.
+    pub(super) signer: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -43,8 +47,31 @@ struct Object {
 pub(super) struct FakePull {
     pub(super) details: PullRequestDetails,
     pub(super) comments: Vec<Comment>,
-    pub(super) reviewers: Vec<String>,
     pub(super) auto_merge: bool,
+}
+
+impl FakePull {
+    pub(super) fn close(&mut self) {
+        if self.details.state == PullRequestState::Open {
+            self.details.state = PullRequestState::Closed;
+            self.details.closed_at = Some(Timestamp::now());
+        }
+    }
+
+    pub(super) fn reopen(&mut self) {
+        self.details.state = PullRequestState::Open;
+        self.details.closed_at = None;
+    }
+}
+
+/// What somebody says now. An outsider is anybody but the people and Apps of these tests.
+pub(super) fn comment(author: &str, body: &str) -> Comment {
+    Comment {
+        author: author.to_owned(),
+        from_inside: author != "mallory",
+        created: Timestamp::now(),
+        body: body.to_owned(),
+    }
 }
 
 fn person(name: &str) -> Person {
@@ -121,7 +148,7 @@ impl State {
             if pull.details.state == PullRequestState::Open {
                 match self.branches.get(&pull.details.request.head) {
                     Some(sha) => pull.details.request.head_sha = sha.clone(),
-                    None => pull.details.state = PullRequestState::Closed,
+                    None => pull.close(),
                 }
             }
         }
@@ -180,6 +207,57 @@ impl Fake {
         sha
     }
 
+    /// A person's commit that takes a file away.
+    pub(super) fn remove(&self, branch: &str, path: &str) {
+        let mut state = self.state();
+        let head = state.branches[branch].clone();
+        let mut files = state.commits[&head].files.clone();
+        files.remove(path);
+        let sha = state.commit(vec![head], files, "by hand", "ann");
+        state.branches.insert(branch.to_owned(), sha);
+    }
+
+    /// Another message for the last commit of a branch.
+    pub(super) fn reword(&self, branch: &str, message: &str) -> CommitSha {
+        let mut state = self.state();
+        let sha = state.branches[branch].clone();
+        let bot = person(&state.bot);
+        let commit = &mut state.commits.get_mut(&sha).unwrap().commit;
+        commit.message = message.to_owned();
+        (commit.author, commit.committer) = (bot.clone(), bot);
+        sha
+    }
+
+    /// Merges the base branch into another, as the button "Update branch" does.
+    pub(super) fn update(&self, branch: &str, by: &str) -> CommitSha {
+        let mut state = self.state();
+        let (head, dev) = (
+            state.branches[branch].clone(),
+            state.branches["dev"].clone(),
+        );
+        let mut files = state.commits[&dev].files.clone();
+        let pins = state.commits[&head].files.clone();
+        files.extend(
+            pins.into_iter()
+                .filter(|(path, _)| path.starts_with("registry/")),
+        );
+        let sha = state.commit(vec![head, dev], files, "Merge branch 'dev'", by);
+        state.branches.insert(branch.to_owned(), sha.clone());
+        sha
+    }
+
+    /// A person's change of the last commit of a branch, with its message and in its maker's name.
+    pub(super) fn amend(&self, branch: &str, changes: &[(&str, &str)]) -> CommitSha {
+        let mut state = self.state();
+        let Object { commit, mut files } = state.commits[&state.branches[branch]].clone();
+        for (path, text) in changes {
+            files.insert((*path).to_owned(), text.as_bytes().to_vec());
+        }
+        let sha = state.commit(commit.parents, files, &commit.message, &commit.author.name);
+        state.branches.insert(branch.to_owned(), sha.clone());
+        sha
+    }
+
     /// A commit on no branch, after another.
     pub(super) fn aside(&self, after: &CommitSha) -> CommitSha {
         let mut state = self.state();
@@ -206,7 +284,9 @@ impl Fake {
         let dev = state.branches["dev"].clone();
         let sha = state.commit(vec![dev], files, "merged", "ann");
         state.branches.insert("dev".to_owned(), sha.clone());
-        state.pull(number).details.state = PullRequestState::Merged;
+        let details = &mut state.pull(number).details;
+        details.state = PullRequestState::Merged;
+        details.closed_at = Some(Timestamp::now());
         sha
     }
 
@@ -322,11 +402,19 @@ impl Forge for Fake {
         }
         let bot = state.bot.clone();
         let sha = state.commit(vec![request.parent.clone()], files, &request.message, &bot);
+        let signer = state.signer.map(|address| Person {
+            login: None,
+            name: "GitHub".into(),
+            email: address.into(),
+        });
+        let committer = signer.unwrap_or_else(|| person(&bot));
+        let commit = &mut state.commits.get_mut(&sha).unwrap().commit;
+        commit.committer = committer.clone();
         Ok(CreatedCommit {
             sha,
             verified: true,
             author: person(&bot),
-            committer: person(&bot),
+            committer,
         })
     }
 
@@ -388,11 +476,17 @@ impl Forge for Fake {
         let wanted = |one: &&PullRequestDetails| {
             (one.state == PullRequestState::Open) == filter.open
                 && filter
+                    .head
+                    .as_ref()
+                    .is_none_or(|head| *head == one.request.head && one.from_here)
+                && filter
                     .base
                     .as_ref()
                     .is_none_or(|base| *base == one.request.base)
         };
-        Ok(details.filter(wanted).cloned().collect())
+        // The last one that was opened is the last one that was updated.
+        let newest = details.rev().filter(wanted);
+        Ok(newest.take(filter.pages as usize * 100).cloned().collect())
     }
 
     async fn open_from(
@@ -444,14 +538,15 @@ impl Forge for Fake {
             author: state.bot.clone(),
             from_here: true,
             labels: Vec::new(),
+            reviewers: Vec::new(),
             draft: request.draft,
+            closed_at: None,
             state: PullRequestState::Open,
             node_id,
         };
         state.pulls.push(FakePull {
             details,
             comments: Vec::new(),
-            reviewers: Vec::new(),
             auto_merge: false,
         });
         Ok(made)
@@ -477,11 +572,9 @@ impl Forge for Fake {
     async fn close(&self, number: u64) -> Result<PullRequestDetails, GithubError> {
         self.call("close").await?;
         let mut state = self.state();
-        let details = &mut state.pull(number).details;
-        if details.state == PullRequestState::Open {
-            details.state = PullRequestState::Closed;
-        }
-        Ok(details.clone())
+        let pull = state.pull(number);
+        pull.close();
+        Ok(pull.details.clone())
     }
 
     async fn reopen(&self, number: u64) -> Result<PullRequestDetails, GithubError> {
@@ -491,7 +584,7 @@ impl Forge for Fake {
         if !state.branches.contains_key(&head) {
             return Err(rejected("state cannot be changed. The branch is gone."));
         }
-        state.pull(number).details.state = PullRequestState::Open;
+        state.pull(number).reopen();
         Ok(state.pull(number).details.clone())
     }
 
@@ -504,17 +597,22 @@ impl Forge for Fake {
         &self,
         number: u64,
         marker: &str,
+        since: Option<Timestamp>,
         body: &str,
     ) -> Result<bool, GithubError> {
         self.call("comment_once").await?;
         let mut state = self.state();
         let author = state.bot.clone();
         let comments = &mut state.pull(number).comments;
-        if comments.iter().any(|one| one.body.contains(marker)) {
+        let counts = |one: &Comment| {
+            one.from_inside
+                && one.body.contains(marker)
+                && since.is_none_or(|since| one.created >= since)
+        };
+        if comments.iter().any(counts) {
             return Ok(false);
         }
-        let body = body.to_owned();
-        comments.push(Comment { author, body });
+        comments.push(comment(&author, body));
         Ok(true)
     }
 
@@ -533,7 +631,7 @@ impl Forge for Fake {
     ) -> Result<(), GithubError> {
         self.call("request_reviewers").await?;
         let mut state = self.state();
-        let reviewers = &mut state.pull(number).reviewers;
+        let reviewers = &mut state.pull(number).details.reviewers;
         reviewers.extend(people.iter().chain(teams).cloned());
         Ok(())
     }
@@ -559,6 +657,16 @@ impl Forge for Fake {
         let started = (workflow.to_owned(), branch.to_owned());
         self.state().dispatched.push(started);
         Ok(())
+    }
+
+    async fn status(&self, sha: &CommitSha) -> Result<CombinedStatus, GithubError> {
+        self.call("status").await?;
+        let state = self.state();
+        let said = state.statuses.iter().filter(|(of, _)| of == sha);
+        Ok(CombinedStatus {
+            state: StatusState::Pending,
+            statuses: said.map(|(_, status)| status.clone()).collect(),
+        })
     }
 
     async fn set_status(&self, sha: &CommitSha, status: &CommitStatus) -> Result<(), GithubError> {

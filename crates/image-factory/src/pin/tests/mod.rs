@@ -1,5 +1,7 @@
+mod branches;
 mod edges;
 mod fake;
+mod partial;
 mod people;
 mod prove;
 mod race;
@@ -79,6 +81,7 @@ fn all(digit: char) -> BuildReport {
         ("one", None, digit),
         ("two", None, digit),
         ("three", Some("linux/amd64"), digit),
+        ("three", Some("linux/arm64"), OLD),
     ])
 }
 

@@ -1,3 +1,4 @@
+use super::fake::comment;
 use super::*;
 
 #[tokio::test]
@@ -59,11 +60,12 @@ async fn whoever_amends_the_bots_commit_is_a_person_too() {
 
     // The bot's message, in another's name.
     let world = World::new();
+    world.forge.state().bot = "ann".into();
     world.ok(NEW, &ProposeOptions::new("1")).await;
     world.forge.state().bot = "other[bot]".into();
     world.forge.push("dev", "ann", &[("code/x", "1")]);
     let error = world.run(NEWER, &options).await.unwrap_err();
-    insta::assert_snapshot!(error, @"write pins to pull request #1: it has commits of pins[bot], which would be lost");
+    insta::assert_snapshot!(error, @"write pins to pull request #1: it has commits of ann, which would be lost");
 }
 
 #[tokio::test]
@@ -77,7 +79,7 @@ async fn a_branch_without_a_request_may_hold_a_persons_work_too() {
     world.forge.push("bot/pin-1", "ann", &[("README", "x")]);
     world.forge.push("bot/pin-9", "ann", &[("README", "x")]);
     let error = world.run(NEW, &ProposeOptions::new("1")).await.unwrap_err();
-    insta::assert_snapshot!(error, @"write pins to branch `bot/pin-1`: it has commits of ann, which would be lost");
+    insta::assert_snapshot!(error, @"write pins to branch `bot/pin-1`: it is not the bot's branch for `dev`");
     world.ok(NEW, &ProposeOptions::new("2")).await;
     assert_eq!(
         world.forge.state().bot_branches(),
@@ -89,7 +91,7 @@ async fn a_branch_without_a_request_may_hold_a_persons_work_too() {
 async fn what_a_person_closed_is_not_opened_again() {
     let world = World::new();
     world.ok(NEW, &ProposeOptions::new("1")).await;
-    world.forge.state().pulls[0].details.state = github::PullRequestState::Closed;
+    world.forge.state().pulls[0].close();
     let blocked = world.ok(NEW, &ProposeOptions::new("2")).await;
     assert_eq!(blocked.action, PinAction::Blocked);
     assert_eq!(blocked.pull_request.unwrap().number, 1);
@@ -97,10 +99,8 @@ async fn what_a_person_closed_is_not_opened_again() {
     assert_eq!(world.forge.state().bot_branches(), ["bot/pin-1"]);
 
     // Somebody's comment does not make it ours.
-    world.forge.state().pulls[0].comments.push(github::Comment {
-        author: "mallory".into(),
-        body: "<!-- pipeline:pin-closed -->".into(),
-    });
+    let said = comment("mallory", "<!-- pipeline:pin-closed -->");
+    world.forge.state().pulls[0].comments.push(said);
     let blocked = world.ok(NEW, &ProposeOptions::new("2")).await;
     assert_eq!(blocked.action, PinAction::Blocked);
 
@@ -125,4 +125,131 @@ async fn what_the_bot_closed_may_come_again() {
         assert_eq!(report.action, PinAction::Created, "{id}");
     }
     assert_eq!(world.forge.state().open(), [3]);
+}
+
+#[tokio::test]
+async fn another_kind_of_token_goes_on() {
+    for fixed in [true, false] {
+        let world = World::new();
+        let mut options = ProposeOptions::new("1");
+        if fixed {
+            options.branch = "pins".into();
+        }
+        world.forge.state().bot = "github-actions[bot]".into();
+        world.ok(NEW, &options).await;
+        for (id, bot, digit) in [("2", "pins[bot]", NEWER), ("3", "ann", NEW)] {
+            world.forge.state().bot = bot.into();
+            world.forge.push("dev", "ann", &[("code/x", id)]);
+            if !fixed {
+                options.branch = format!("bot/pin-{id}");
+            }
+            world.ok(digit, &options).await;
+            assert_eq!(world.forge.state().open().len(), 1, "{bot}");
+            assert_eq!(world.forge.state().bot_branches(), [options.branch.clone()]);
+            assert_eq!(world.pinned(&options.branch), digit);
+            if fixed {
+                // A person's token may be anybody's: here it ends.
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_owner_of_the_token_amends_is_not_lost() {
+    for amended in [false, true] {
+        let world = World::new();
+        world.forge.state().bot = "ann".into();
+        world.ok(NEW, &ProposeOptions::new("1")).await;
+        if amended {
+            world.forge.amend("bot/pin-1", &[("README", "mine")]);
+        }
+        world.forge.push("dev", "bob", &[("code/x", "1")]);
+        let second = world.run(NEWER, &ProposeOptions::new("2")).await;
+        if amended {
+            let error = second.unwrap_err();
+            insta::assert_snapshot!(error, @"write pins to pull request #1: it has commits of ann, which would be lost");
+        } else {
+            assert_eq!(second.unwrap().closed, [1]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outsiders_comment_decides_nothing() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    for marker in [
+        "<!-- pipeline:pin-closed -->",
+        "<!-- pipeline:pin-left-alone -->",
+    ] {
+        let said = comment("mallory", marker);
+        world.forge.state().pulls[0].comments.push(said);
+    }
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    world.ok(NEWER, &ProposeOptions::new("2")).await;
+    // The bot closed the first, not a person: its pins may come again.
+    world.forge.push("dev", "ann", &[("code/x", "2")]);
+    let third = world.ok(NEW, &ProposeOptions::new("3")).await;
+    assert_eq!(third.action, PinAction::Created);
+}
+
+#[tokio::test]
+async fn a_persons_later_no_counts() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    world.ok(NEWER, &ProposeOptions::new("2")).await;
+    // The bot closed the first; later a person opens it again, and closes it.
+    {
+        let mut state = world.forge.state();
+        let pull = &mut state.pulls[0];
+        pull.comments[0].created -= jiff::SignedDuration::from_hours(1);
+        pull.reopen();
+        pull.close();
+    }
+    world.forge.push("dev", "ann", &[("code/x", "2")]);
+    let third = world.ok(NEW, &ProposeOptions::new("3")).await;
+    assert_eq!(third.action, PinAction::Blocked);
+    assert_eq!(third.pull_request.unwrap().number, 1);
+}
+
+#[tokio::test]
+async fn the_bot_says_so_each_time_it_closes() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    let head = world.forge.state().branches["bot/pin-1"].clone();
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    world.ok(NEWER, &ProposeOptions::new("2")).await;
+    {
+        let mut state = world.forge.state();
+        state.branches.insert("bot/pin-1".into(), head);
+        let pull = &mut state.pulls[0];
+        pull.comments[0].created -= jiff::SignedDuration::from_hours(1);
+        pull.reopen();
+    }
+    let again = world.ok(NEWER, &ProposeOptions::new("3")).await;
+    assert_eq!(
+        (again.action, again.closed),
+        (PinAction::Unchanged, vec![1])
+    );
+    assert_eq!(world.forge.state().pulls[0].comments.len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_forge_signs_is_the_bots_on_a_server_of_ones_own_too() {
+    for (address, closed) in [
+        ("noreply@github.com", vec![1]),
+        ("noreply@github.example.com", vec![1]),
+        ("ann@github.example.com", Vec::new()),
+    ] {
+        let world = World::new();
+        world.forge.state().signer = Some(address);
+        world.ok(NEW, &ProposeOptions::new("1")).await;
+        // The base branch gets the same pins by other means.
+        world.forge.merge(1);
+        world.forge.state().pulls[0].reopen();
+        let none = world.ok(NEW, &ProposeOptions::new("2")).await;
+        assert_eq!(none.closed, closed, "{address}");
+    }
 }

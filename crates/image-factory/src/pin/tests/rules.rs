@@ -118,22 +118,46 @@ async fn a_newer_run_changes_what_an_older_one_merged() {
 async fn of_sources_that_went_apart_the_one_in_the_base_branch_wins() {
     let world = World::new();
     let first = world.forge.state().branches["dev"].clone();
-    let mut aside = world.forge.aside(&first);
-    aside = world.forge.aside(&aside);
-    let inside = world.forge.push("dev", "ann", &[("code/x", "1")]);
-    world.ok(NEW, &from("1", &inside)).await;
-    let lost = world.ok(NEWER, &from("2", &aside)).await;
-    assert_eq!(lost.action, PinAction::Superseded);
+    let aside = world.forge.aside(&world.forge.aside(&first));
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    // The base branch was moved away from what was built, though that has more before it.
+    {
+        let body = &mut world.forge.state().pulls[0].details.body;
+        *body = body.replace(first.as_str(), aside.as_str());
+    }
+    let second = world.ok(NEWER, &ProposeOptions::new("2")).await;
+    assert_eq!(
+        (second.action, second.closed),
+        (PinAction::Created, vec![1])
+    );
 
-    // Of two outside, and of two runs for one commit, the later pull request wins.
+    // Of two runs for one commit, the later pull request wins.
+    let again = world.ok(NEW, &ProposeOptions::new("3")).await;
+    assert_eq!((again.action, again.closed), (PinAction::Created, vec![2]));
+}
+
+#[tokio::test]
+async fn images_of_code_that_the_base_does_not_have_are_not_proposed() {
     let world = World::new();
     let first = world.forge.state().branches["dev"].clone();
-    let (one, two) = (world.forge.aside(&first), world.forge.aside(&first));
-    world.ok(NEW, &from("1", &two)).await;
-    let later = world.ok(NEWER, &from("2", &one)).await;
-    assert_eq!((later.action, later.closed), (PinAction::Created, vec![1]));
-    let again = world.ok(NEW, &from("3", &one)).await;
-    assert_eq!((again.action, again.closed), (PinAction::Created, vec![2]));
+    let topic = world.forge.aside(&first);
+    let unknown: CommitSha = "f".repeat(40).parse().unwrap();
+    for source in [topic, unknown] {
+        let error = world.run(NEW, &from("1", &source)).await.unwrap_err();
+        let expected = format!(
+            "propose pins for `dev`: they are of commit {}, which `dev` does not have",
+            source.short()
+        );
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().unwrap().contains("--base"));
+        assert_eq!(error.class(), crate::ErrorClass::Pin);
+        assert!(world.forge.state().bot_branches().is_empty());
+        // Nothing to propose is no error.
+        let nothing = PinChanges::default();
+        let none = world.propose(&nothing, &from("1", &source)).await.unwrap();
+        assert_eq!(none.action, PinAction::Nothing);
+    }
+    world.ok(NEW, &from("1", &first)).await;
 }
 
 #[tokio::test]
@@ -239,15 +263,29 @@ async fn requests_that_became_empty_are_closed() {
     let world = World::new();
     world.ok(NEW, &ProposeOptions::new("1")).await;
     world.forge.push("dev", "ann", &[("code/x", "reverted")]);
-    let right = report(&[("one", None, OLD), ("three", Some("linux/amd64"), OLD)]);
-    let right = changes(&right, &registry(&world.root)).unwrap();
-    assert!(right.is_empty());
+    let mut right = report(&[
+        ("one", None, OLD),
+        ("three", Some("linux/amd64"), OLD),
+        ("three", Some("linux/arm64"), OLD),
+    ]);
+    let some = changes(&right, &registry(&world.root)).unwrap();
+    assert!(some.is_empty());
     // It says nothing of `two`, which the request pins, too.
     let options = ProposeOptions::new("2");
-    let none = world.propose(&right, &options).await.unwrap();
+    let none = world.propose(&some, &options).await.unwrap();
     assert_eq!(none.closed, [0_u64; 0]);
-    let mut all = right.clone();
-    all.unchanged.push("registry/two.yaml".into());
+    // `two` is pinned here by now, and the request has another image.
+    std::fs::write(
+        world.root.path().join("registry/two.yaml"),
+        format!(
+            "ref: x/two@1\nimage:\n  oci: {}\nbuild:\n  context: .\n  dockerfile: Dockerfile\n",
+            image("two", OLD)
+        ),
+    )
+    .unwrap();
+    right.built.extend(report(&[("two", None, OLD)]).built);
+    let all = changes(&right, &registry(&world.root)).unwrap();
+    assert!(all.is_empty());
     let none = world.propose(&all, &options).await.unwrap();
     assert_eq!(none.closed, [1]);
     assert_eq!(
@@ -312,7 +350,7 @@ async fn labels_reviews_auto_merge_and_checks() {
         let state = world.forge.state();
         let pull = &state.pulls[1];
         assert_eq!(pull.details.labels, ["pins", "bot"]);
-        assert_eq!(pull.reviewers, ["ann", "core"]);
+        assert_eq!(pull.details.reviewers, ["ann", "core"]);
         assert!(pull.auto_merge && pull.details.draft);
         assert_eq!(
             state.dispatched,
@@ -341,6 +379,50 @@ async fn labels_reviews_auto_merge_and_checks() {
     ");
     let last = world.forge.state().statuses.last().unwrap().1.state;
     assert_eq!(last, github::StatusState::Error);
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_to_do_is_done_by_its_repetition() {
+    let world = World::new();
+    let mut options = ProposeOptions {
+        labels: vec!["pins".into()],
+        reviewers: vec!["ann".into()],
+        auto_merge: Some(github::MergeMethod::Squash),
+        dispatch: Some(Dispatch {
+            workflow: "acceptance.yaml".into(),
+            context: "acceptance".into(),
+        }),
+        ..ProposeOptions::new("1")
+    };
+    // Killed when it has opened the request, and reads what is open once more.
+    world.forge.state().failing.insert("pull_requests", 2);
+    world.run(NEW, &options).await.unwrap_err();
+    assert_eq!(world.forge.state().open(), [1]);
+    assert!(world.forge.state().dispatched.is_empty());
+    world.forge.state().failing.clear();
+
+    for _ in 0..2 {
+        let again = world.ok(NEW, &options).await;
+        assert_eq!(again.action, PinAction::Unchanged);
+        let state = world.forge.state();
+        let pull = &state.pulls[0];
+        assert_eq!(pull.details.labels, ["pins"]);
+        assert_eq!(pull.details.reviewers, ["ann"]);
+        assert!(pull.auto_merge);
+        assert_eq!(state.dispatched.len(), 1);
+        assert_eq!(state.calls["request_reviewers"], 1);
+    }
+
+    // A later commit with the same pins: whoever has reviewed is left in peace.
+    world.forge.state().pulls[0].details.reviewers.clear();
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    options.branch = "bot/pin-2".into();
+    let later = world.ok(NEW, &options).await;
+    assert_eq!(later.action, PinAction::Unchanged);
+    let state = world.forge.state();
+    assert_eq!(state.calls["request_reviewers"], 1);
+    assert_eq!(state.calls["auto_merge"], 2);
+    assert_eq!(state.dispatched.len(), 1);
 }
 
 const OTHER: char = 'd';

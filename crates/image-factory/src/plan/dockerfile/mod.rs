@@ -1,9 +1,13 @@
 //! What a Dockerfile can see of its context, and which images it is built from.
 //!
 //! Both are read from the text alone, and only as far as they are certain. Where BuildKit would
-//! fill in a variable, follow a link or know an instruction that is not known here, the answer is
-//! "the whole context": that costs a rebuild now and then, the contrary would miss one.
+//! fill in a variable, follow a link or know an instruction that is not known here, what is seen is
+//! "the whole context": that costs a rebuild now and then, the contrary would miss one. The images
+//! are then looked for instruction by instruction ([`lenient`]); one whose name cannot be told is
+//! reported.
 
+mod lenient;
+mod lines;
 mod names;
 mod sources;
 mod variables;
@@ -12,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parse_dockerfile::{Flag, Instruction, Source, Stage};
 
+use lines::Lines;
 pub(crate) use names::{Asked, asked, familiar, replacement};
-pub(crate) use sources::{Pattern, Visible};
+use registry_model::Platform;
+pub(crate) use sources::{OfGit, Pattern, Visible};
 use variables::Variables;
 
 /// What follows from the text of a Dockerfile, the build arguments and the target.
@@ -21,8 +27,12 @@ use variables::Variables;
 pub(crate) struct Analysis {
     /// What it sees of the context.
     pub(crate) visible: Visible,
-    /// The images that it names; `None` if they are not certain.
-    pub(crate) bases: Option<BTreeMap<String, Base>>,
+    /// The images that it names, by the name that BuildKit has for them.
+    pub(crate) bases: BTreeMap<String, Base>,
+    /// Where it names an image that cannot be told.
+    pub(crate) unknown: Vec<Unknown>,
+    /// The names of its stages, in lower case.
+    pub(crate) stages: BTreeSet<String>,
 }
 
 /// An image that is named.
@@ -34,43 +44,80 @@ pub(crate) struct Base {
     pub(crate) begins: bool,
 }
 
+/// An image that cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// Where it is named, from 1.
+    pub(crate) line: usize,
+    /// How.
+    pub(crate) text: String,
+}
+
 /// Something that is not certain.
 struct Unsure;
 
 impl Analysis {
-    /// Reads a Dockerfile.
-    pub(crate) fn of(bytes: &[u8], args: &[(String, String)], target: Option<&str>) -> Self {
-        std::str::from_utf8(bytes)
-            .map_err(|_| Unsure)
-            .and_then(|text| read(text, args, target))
-            .unwrap_or(Self {
-                visible: Visible::Everything,
-                bases: None,
-            })
+    /// Reads a Dockerfile that is built for these platforms.
+    pub(crate) fn of(
+        bytes: &[u8],
+        args: &[(String, String)],
+        target: Option<&str>,
+        platforms: &[Platform],
+    ) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let lines = Lines::of(&text);
+        let frontend = other_frontend(&text, args);
+        let read = match (&frontend, std::str::from_utf8(bytes)) {
+            (None, Ok(_)) => read(&lines, args, target),
+            _ => Err(Unsure),
+        };
+        read.unwrap_or_else(|Unsure| {
+            let mut analysis = lenient::analyse(&lines, args, platforms);
+            analysis
+                .unknown
+                .extend(frontend.map(|text| Unknown { line: 1, text }));
+            analysis
+        })
     }
 
     /// What the instructions see that base images add to a Dockerfile (`ONBUILD`).
     pub(crate) fn of_triggers(triggers: &[String]) -> Visible {
         let text = format!("FROM scratch\n{}\n", triggers.join("\n"));
-        let analysis = Self::of(text.as_bytes(), &[], None);
-        match analysis.bases {
-            Some(bases) if bases.is_empty() => analysis.visible,
-            _ => Visible::Everything,
+        let analysis = Self::of(text.as_bytes(), &[], None, &[]);
+        match analysis.bases.is_empty() {
+            true => analysis.visible,
+            false => Visible::Everything,
         }
     }
 }
 
-fn read(text: &str, args: &[(String, String)], target: Option<&str>) -> Result<Analysis, Unsure> {
+impl Base {
+    /// Adds an image to those that are named.
+    fn note(bases: &mut BTreeMap<String, Self>, name: &str, line: usize, begins: bool) {
+        if name == "scratch" {
+            return;
+        }
+        let name = familiar(name);
+        let base = bases.entry(name).or_insert(Self { line, begins });
+        base.line = base.line.min(line);
+        base.begins |= begins;
+    }
+}
+
+fn read(
+    lines: &Lines,
+    args: &[(String, String)],
+    target: Option<&str>,
+) -> Result<Analysis, Unsure> {
+    let text = &lines.text;
     let parsed = parse_dockerfile::parse(text).map_err(|_| Unsure)?;
-    let syntax = parsed.parser_directives.syntax.as_ref();
-    if !is_known_frontend(text, syntax.map(|syntax| syntax.value.value))
-        || args.iter().any(|(name, _)| name == "BUILDKIT_SYNTAX")
-    {
+    // Two readers that do not see the same instructions: one of them is wrong.
+    if parsed.instructions.len() != lines.instructions.len() {
         return Err(Unsure);
     }
-    let mut variables = Variables::new(args);
+    let mut variables = Variables::new(args, lines.escape, None);
     for arg in parsed.global_args() {
-        variables.declare(&arg.arguments.value)?;
+        variables.declare(&arg.arguments.value);
     }
     let stages: Vec<Stage<'_, '_>> = parsed.stages().collect();
     let names: Vec<Option<String>> = stages
@@ -103,25 +150,40 @@ fn read(text: &str, args: &[(String, String)], target: Option<&str>) -> Result<A
     }
     Ok(Analysis {
         visible: reader.visible,
-        bases: Some(reader.bases),
+        bases: reader.bases,
+        unknown: Vec::new(),
+        stages: reader.names.into_iter().flatten().collect(),
     })
 }
 
-/// Whether the instructions mean what they mean in the official frontend.
-fn is_known_frontend(text: &str, syntax: Option<&str>) -> bool {
-    let Some(syntax) = syntax else {
-        // BuildKit may read a directive where the parser sees a comment.
-        return !text
-            .trim_start_matches('\u{feff}')
-            .lines()
-            .take_while(|line| line.trim_start().starts_with('#') || line.trim().is_empty())
-            .any(|line| line.to_lowercase().contains("syntax") && line.contains('='));
-    };
-    let name = syntax.strip_prefix("docker.io/").unwrap_or(syntax);
-    match name.strip_prefix("docker/dockerfile") {
+/// How another frontend than the official one is asked for, in which instructions may mean anything.
+fn other_frontend(text: &str, args: &[(String, String)]) -> Option<String> {
+    let given = args.iter().find(|(name, _)| name == "BUILDKIT_SYNTAX");
+    if let Some((name, _)) = given {
+        return Some(name.clone());
+    }
+    // BuildKit reads the directive in comments of several kinds, and only before anything else; a
+    // comment that looks like one is taken for one.
+    let comments = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .take_while(|line| {
+            let line = line.trim_start();
+            line.is_empty() || line.starts_with('#') || line.starts_with("//")
+        });
+    let mut directives = comments.filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        name.to_lowercase()
+            .contains("syntax")
+            .then_some((line, value.trim()))
+    });
+    let (line, value) = directives.next()?;
+    let name = value.strip_prefix("docker.io/").unwrap_or(value);
+    let known = match name.strip_prefix("docker/dockerfile") {
         Some(rest) => rest.is_empty() || rest.starts_with([':', '@']),
         None => false,
-    }
+    };
+    (!known || directives.next().is_some()).then(|| line.trim().to_owned())
 }
 
 /// Whether the builder may make something else of a text: variables, quotes, escapes.
@@ -156,12 +218,15 @@ impl Reader<'_> {
             return Err(Unsure);
         }
         let image = self.variables.fill_in(&stage.from.image.value)?;
+        if image.is_empty() || image.contains(char::is_whitespace) {
+            return Err(Unsure);
+        }
         let lower = image.to_lowercase();
         let earlier = self.names.iter().take(index);
         let earlier = earlier.rev().position(|name| *name == Some(lower.clone()));
         match earlier {
             Some(back) => self.needed.push(index - 1 - back),
-            None => self.base(&image, stage.from.image.span.start, true)?,
+            None => self.base(&image, stage.from.image.span.start, true),
         }
         for instruction in stage.instructions {
             self.read_instruction(instruction)?;
@@ -240,15 +305,20 @@ impl Reader<'_> {
                 self.needed.push(stage);
                 Ok(())
             }
-            None => self.base(name, at, false),
+            None => {
+                self.base(name, at, false);
+                Ok(())
+            }
         }
     }
 
     /// `RUN --mount=type=bind,source=…,from=…`.
     fn read_mount(&mut self, flag: &Flag<'_>) -> Result<(), Unsure> {
         let value = flag.value.as_ref().ok_or(Unsure)?;
+        let text = lenient::unquoted(&value.value);
+        let quoted = text != value.value;
         let (mut kind, mut from, mut source) = ("bind", None, "");
-        for field in value.value.split(',') {
+        for field in text.split(',') {
             let (name, text) = field.split_once('=').unwrap_or((field, ""));
             match name.to_lowercase().as_str() {
                 "type" => kind = text,
@@ -257,12 +327,8 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        if [kind, source, from.unwrap_or("")]
-            .iter()
-            .any(|text| !is_plain(text))
-            || value.value.contains('"')
-        {
-            return Err(Unsure);
+        if quoted || !is_plain(kind) || !is_plain(source) {
+            self.visible = Visible::Everything;
         }
         match (kind, from) {
             (_, Some(from)) => self.from(from, value.span.start),
@@ -278,19 +344,10 @@ impl Reader<'_> {
         }
     }
 
-    fn base(&mut self, name: &str, at: usize, begins: bool) -> Result<(), Unsure> {
-        if name == "scratch" {
-            return Ok(());
-        }
+    fn base(&mut self, name: &str, at: usize, begins: bool) {
         let line = |text: &str| text.bytes().filter(|b| *b == b'\n').count() + 1;
         let line = self.text.get(..at).map_or(1, line);
-        let base = self
-            .bases
-            .entry(familiar(name))
-            .or_insert(Base { line, begins });
-        base.line = base.line.min(line);
-        base.begins |= begins;
-        Ok(())
+        Base::note(&mut self.bases, name, line, begins);
     }
 }
 

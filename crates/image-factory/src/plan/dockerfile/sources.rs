@@ -12,6 +12,16 @@ pub(crate) enum Visible {
     Only(BTreeSet<Pattern>),
 }
 
+const GIT: &str = ".git";
+
+/// How a Dockerfile sees the `.git` of its context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OfGit {
+    Nothing,
+    Among,
+    Named,
+}
+
 /// Files and folders of a context, by their path; a folder with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pattern {
@@ -44,6 +54,26 @@ impl Visible {
             }
             _ => Self::Everything,
         }
+    }
+
+    /// Whether `.git` at the top of the context is seen: by a source that begins with it, or among
+    /// others.
+    pub(crate) fn of_git(&self) -> OfGit {
+        let Self::Only(patterns) = self else {
+            return OfGit::Among;
+        };
+        let first = |pattern: &Pattern| match pattern.fixed.first() {
+            Some(name) if name == GIT => OfGit::Named,
+            None if pattern
+                .wild
+                .first()
+                .is_some_and(|first| matches(first, GIT)) =>
+            {
+                OfGit::Among
+            }
+            _ => OfGit::Nothing,
+        };
+        patterns.iter().map(first).max().unwrap_or(OfGit::Nothing)
     }
 
     /// Says which parts of the context must be looked at.
@@ -198,6 +228,24 @@ fn clean(path: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_whether_git_is_seen() {
+        for (sources, expected) in [
+            (&["."] as &[&str], OfGit::Among),
+            (&["*"], OfGit::Among),
+            (&["a", ".g*"], OfGit::Among),
+            (&["a", ".*", "./.git/HEAD"], OfGit::Named),
+            (&[".git"], OfGit::Named),
+            (&["*.py", ".gitignore", "a/.git", "a/*"], OfGit::Nothing),
+        ] {
+            let mut visible = Visible::Only(BTreeSet::new());
+            for source in sources {
+                visible.add(Pattern::of_copy(source, false));
+            }
+            assert_eq!(visible.of_git(), expected, "{sources:?}");
+        }
+    }
 
     #[test]
     fn wildcards_match_as_in_go() {

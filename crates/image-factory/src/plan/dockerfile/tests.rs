@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 fn analyse(text: &str) -> Analysis {
-    Analysis::of(text.as_bytes(), &[], None)
+    Analysis::of(text.as_bytes(), &[], None, &[])
 }
 
 /// What is seen, as a list of sources; `*` alone is everything.
@@ -22,19 +22,23 @@ fn bases(text: &str, args: &[(&str, &str)], target: Option<&str>) -> String {
         .iter()
         .map(|(a, b)| ((*a).into(), (*b).into()))
         .collect();
-    match Analysis::of(text.as_bytes(), &args, target).bases {
-        None => "?".to_owned(),
-        Some(bases) => {
-            let told = bases.iter().map(|(name, base)| {
-                format!(
-                    "{name}:{}{}",
-                    base.line,
-                    if base.begins { "" } else { " copied" }
-                )
-            });
-            told.collect::<Vec<_>>().join(", ")
-        }
-    }
+    told(&Analysis::of(text.as_bytes(), &args, target, &[]))
+}
+
+/// The images with their lines; those that cannot be told after `?`.
+fn told(analysis: &Analysis) -> String {
+    let bases = analysis.bases.iter().map(|(name, base)| {
+        let copied = if base.begins { "" } else { " copied" };
+        let shadowed = if analysis.stages.contains(name) {
+            " shadowed"
+        } else {
+            ""
+        };
+        format!("{name}:{}{copied}{shadowed}", base.line)
+    });
+    let unknown = analysis.unknown.iter();
+    let unknown = unknown.map(|unknown| format!("?{}:{}", unknown.text, unknown.line));
+    bases.chain(unknown).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
@@ -101,12 +105,12 @@ fn what_is_not_certain_is_everything() {
         assert_eq!(sees(other), "*", "{other}");
     }
     let args = [("BUILDKIT_SYNTAX".to_owned(), "mine".to_owned())];
-    let analysis = Analysis::of(b"FROM scratch\nCOPY a b", &args, None);
+    let analysis = Analysis::of(b"FROM scratch\nCOPY a b", &args, None, &[]);
     assert_eq!(analysis.visible, Visible::Everything);
-    assert_eq!(
-        Analysis::of(b"FROM scratch\nCOPY \xff b", &[], None).bases,
-        None
-    );
+    assert_eq!(told(&analysis), "?BUILDKIT_SYNTAX:1");
+    let analysis = Analysis::of(b"FROM a\nCOPY \xff b", &[], None, &[]);
+    assert_eq!(analysis.visible, Visible::Everything);
+    assert_eq!(told(&analysis), "a:1");
 }
 
 #[test]
@@ -128,9 +132,12 @@ RUN --mount=type=bind,from=debian,target=/d --mount=type=cache,from=more,target=
     // Only the stages that are needed count.
     assert_eq!(bases(text, &[], Some("more")), "golang:1.22:1");
     assert_eq!(bases(text, &[], Some("BUILD")), "golang:1.22:1");
-    assert_eq!(bases(text, &[], Some("nowhere")), "?");
+    assert_eq!(bases(text, &[], Some("nowhere")), bases(text, &[], None));
     assert_eq!(bases("FROM scratch\nRUN x", &[], None), "");
-    assert_eq!(bases("FROM scratch\nCOPY --from=$X a b", &[], None), "?");
+    assert_eq!(
+        bases("FROM scratch\nCOPY --from=$X a b", &[], None),
+        "?$X:2"
+    );
 }
 
 #[test]
@@ -151,20 +158,102 @@ fn variables_in_from_are_filled_in_when_certain() {
     );
     assert_eq!(from("ARG V", "python:${V:-5}", &[]), "python:5:2");
     assert_eq!(from("ARG V=", "python:${V:-5}", &[]), "python:5:2");
-    assert_eq!(from("ARG V=\"3\"", "python:$V", &[]), "python:3:2");
-    assert_eq!(from("ARG A=3 B=$A.1", "python:$B", &[]), "python:3.1:2");
+    for (args, image, expected) in [
+        ("ARG V=\"3\"", "python:$V", "python:3:2"),
+        ("ARG V='3'", "\"python:$V\"", "python:3:2"),
+        ("ARG V='$3'", "python:${V:-4}", "python:$3:2"),
+        ("ARG V=3\\.1", "python:$V", "python:3.1:2"),
+        ("ARG A=3 B=$A.1", "python:$B", "python:3.1:2"),
+        (
+            "ARG A=\"3.11\" B=\"slim\"",
+            "python:$A-$B",
+            "python:3.11-slim:2",
+        ),
+        (
+            "ARG A=3.11 \\\n  B='slim'",
+            "python:$A-$B",
+            "python:3.11-slim:3",
+        ),
+        ("ARG A=3\nARG B=${A:+${A}.1}", "python:$B", "python:3.1:3"),
+        ("ARG A\nARG B=\"x y\"", "python:${A:-3}", "python:3:3"),
+    ] {
+        assert_eq!(from(args, image, &[]), expected, "{args} {image}");
+    }
     for (args, image) in [
         ("", "python:$V"),
         ("ARG V", "python:$V"),
-        ("ARG V='3'", "python:$V"),
         ("ARG TARGETARCH=x", "python:$TARGETARCH"),
         ("ARG V=3", "python:${V#3}"),
         ("ARG V=3", "python:${V"),
         ("ARG V=\"a b\"", "python:$V"),
         ("ARG V=$W", "python:${V:-5}"),
     ] {
-        assert_eq!(from(args, image, &[]), "?", "{args} {image}");
+        let unknown = from(args, image, &[]);
+        assert!(unknown.starts_with('?'), "{args} {image}: {unknown}");
     }
+}
+
+#[test]
+fn images_are_found_in_what_is_not_understood() {
+    for text in [
+        "FROM a:1\nRUN python3 - <<EOF\nimport os\nEOF\nCOPY --from=b:2 /b /b\n",
+        "FROM a:1\nRUN cat <<EOF > /x\nFROM evil\nEOF\nCOPY --from=b:2 /b /b\n",
+        "FROM a:1\nRUN cat <<-'E' | sh\n\tCOPY --from=evil . /\n\tE\nCOPY --from=b:2 /b /b\n",
+        "FROM a:1\nRUN --mount=\"type=bind,from=b:2,target=/b\" make\n",
+        "FROM a:1\nRUN --mount=type=bind,from='b:2',target=/b make\n",
+        "# syntax=docker/dockerfile:1\nFROM a:1\nNEW <<x instruction\nCOPY --from=\"b:2\" /b /b\n",
+        "FROM a:1\nRUN cat <<NOWHERE\nnew stuff\nCOPY --from=b:2 /b /b\n",
+        "FROM a:1 AS x\nFROM x AS X\nONBUILD COPY --from=b:2 /b /b\nCOPY --from=0 /c /c\n",
+        "ARG V='a:1'\nFROM --new-flag=x ${V}\nCOPY --from=b:2 /b /b\n",
+    ] {
+        let told = bases(text, &[], None);
+        let names: Vec<&str> = told.split(", ").collect();
+        assert!(names[0].starts_with("a:1:"), "{text}: {told}");
+        assert!(names[1].starts_with("b:2:"), "{text}: {told}");
+        assert_eq!(names.len(), 2, "{text}: {told}");
+    }
+    let other = "# syntax=example.org/mine\nFROM a:1\nSOMETHING <<EOF\n";
+    assert_eq!(
+        bases(other, &[], None),
+        "a:1:2, ?# syntax=example.org/mine:1"
+    );
+    // Here-documents do not hide what is seen.
+    assert_eq!(
+        sees("FROM a\nRUN python3 - <<EOF\nx = 1\nEOF\nCOPY libs /libs\n"),
+        "libs"
+    );
+}
+
+#[test]
+fn stages_may_be_named_by_platform() {
+    let text = "\
+FROM a:1 AS base-amd64
+FROM b:2 AS base-arm64
+FROM base-${TARGETARCH}
+COPY --from=c:$TARGETOS /c /c
+";
+    let of = |platforms: &[&str]| {
+        let platforms: Vec<Platform> = platforms.iter().map(|it| it.parse().unwrap()).collect();
+        told(&Analysis::of(text.as_bytes(), &[], None, &platforms))
+    };
+    let both = "a:1:1, b:2:2, ?c:$TARGETOS:4";
+    assert_eq!(of(&["linux/amd64", "linux/arm64"]), both);
+    assert_eq!(
+        of(&["linux/s390x"]),
+        "a:1:1, b:2:2, base-s390x:3, ?c:$TARGETOS:4"
+    );
+}
+
+#[test]
+fn a_stage_with_the_name_of_its_image_is_told() {
+    let named = |text: &str| bases(text, &[], None);
+    assert_eq!(named("FROM node AS node\n"), "node:1 shadowed");
+    assert_eq!(
+        named("FROM docker.io/library/alpine:latest AS Alpine\n"),
+        "alpine:1 shadowed"
+    );
+    assert_eq!(named("FROM node:22 AS node\n"), "node:22:1");
+    assert_eq!(named("FROM a AS b\nFROM b AS a\nNEW\n"), "a:1 shadowed");
 }
 
 #[test]
@@ -191,9 +280,9 @@ proptest::proptest! {
         bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
         text in "(FROM|COPY|ADD|RUN|ONBUILD|ARG|# escape=)?[ =\\-<\\[\\]\"'$\\{\\}\\\\`a-z\n,.*/]{0,60}",
     ) {
-        Analysis::of(&bytes, &[], None);
+        Analysis::of(&bytes, &[], None, &[]);
         let text = format!("FROM a\n{text}\nCOPY {text}\nRUN --mount={text}\nONBUILD {text}");
-        Analysis::of(text.as_bytes(), &[], None);
+        Analysis::of(text.as_bytes(), &[], None, &[]);
         Analysis::of_triggers(&[text]);
     }
 }

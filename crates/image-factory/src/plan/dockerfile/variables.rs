@@ -1,77 +1,123 @@
 use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::str::Chars;
+
+use registry_model::Platform;
 
 use super::Unsure;
+use super::lines::words;
 
 /// The build arguments that `FROM` can name: those declared before the first `FROM`.
-pub(crate) struct Variables<'a> {
+pub(super) struct Variables<'a> {
     args: &'a [(String, String)],
     /// `None`: declared, but its value is not certain.
     known: BTreeMap<String, Option<String>>,
+    escape: char,
+    /// What is built for, if that is to be filled in.
+    platform: Option<&'a Platform>,
 }
 
 impl<'a> Variables<'a> {
     /// `args` are those that the build is given.
-    pub(crate) fn new(args: &'a [(String, String)]) -> Self {
+    pub(super) fn new(
+        args: &'a [(String, String)],
+        escape: char,
+        platform: Option<&'a Platform>,
+    ) -> Self {
         Self {
             args,
             known: BTreeMap::new(),
+            escape,
+            platform,
         }
     }
 
     /// Reads what stands after `ARG`.
-    pub(crate) fn declare(&mut self, text: &str) -> Result<(), Unsure> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        if words.len() > 1 && text.contains(['"', '\'', '\\']) {
-            return Err(Unsure);
-        }
-        for word in words {
+    pub(super) fn declare(&mut self, text: &str) {
+        for word in words(text, self.escape) {
             let (name, default) = match word.split_once('=') {
                 Some((name, default)) => (name, Some(default)),
-                None => (word, None),
+                None => (word.as_str(), None),
             };
             let given = self.args.iter().rev().find(|(given, _)| given == name);
             let value = match (given, default) {
                 _ if is_platform(name) => None,
                 (Some((_, value)), _) => Some(value.clone()),
-                (None, Some(default)) => self.fill_in(unquoted(default)).ok(),
+                (None, Some(default)) => self.fill_in(default).ok(),
                 (None, None) => Some(String::new()),
             };
             self.known.insert(name.to_owned(), value);
         }
-        Ok(())
     }
 
-    /// `text` with its variables filled in.
-    pub(crate) fn fill_in(&self, text: &str) -> Result<String, Unsure> {
+    /// `text` without its quotes and with its variables filled in.
+    pub(super) fn fill_in(&self, text: &str) -> Result<String, Unsure> {
+        self.fill(&mut text.chars().peekable(), None)
+    }
+
+    /// Reads up to `end`, or all.
+    fn fill(&self, chars: &mut Peekable<Chars<'_>>, end: Option<char>) -> Result<String, Unsure> {
         let mut filled = String::new();
-        let mut rest = text;
-        while let Some(dollar) = rest.find('$') {
-            filled.push_str(plain(&rest[..dollar])?);
-            let after = &rest[dollar + 1..];
-            let (expression, behind) = match after.strip_prefix('{') {
-                Some(inside) => inside.split_once('}').ok_or(Unsure)?,
-                None => {
-                    let end = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
-                    after.split_at(end)
+        let mut quoted = false;
+        loop {
+            match chars.next() {
+                None if quoted || end.is_some() => return Err(Unsure),
+                None => return Ok(filled),
+                Some(c) if !quoted && Some(c) == end => return Ok(filled),
+                Some('"') => quoted = !quoted,
+                Some('\'') if !quoted => loop {
+                    match chars.next().ok_or(Unsure)? {
+                        '\'' => break,
+                        c => filled.push(c),
+                    }
+                },
+                Some('$') => filled.push_str(&self.variable(chars)?),
+                Some(c) if c == self.escape => {
+                    let next = chars.next().ok_or(Unsure)?;
+                    if quoted && next != '"' && next != '$' && next != c {
+                        filled.push(c);
+                    }
+                    filled.push(next);
                 }
-            };
-            filled.push_str(&self.value(expression)?);
-            rest = behind;
+                Some(c) => filled.push(c),
+            }
         }
-        filled.push_str(plain(rest)?);
-        Ok(filled)
     }
 
-    /// The value of `name` or `name:-default`.
-    fn value(&self, expression: &str) -> Result<String, Unsure> {
-        let end = expression.find(|c: char| !is_name(c));
-        let (name, default) = expression.split_at(end.unwrap_or(expression.len()));
-        let known = self.known.get(name).ok_or(Unsure)?.clone();
-        match (known, default.strip_prefix(":-")) {
-            (Some(value), _) if default.is_empty() && !value.is_empty() => Ok(value),
-            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
-            (Some(_), Some(default)) => plain(default).map(str::to_owned),
+    /// What stands after `$`: `name`, `{name}`, `{name:-default}` or `{name:+other}`.
+    fn variable(&self, chars: &mut Peekable<Chars<'_>>) -> Result<String, Unsure> {
+        let braces = chars.next_if_eq(&'{').is_some();
+        let mut name = String::new();
+        while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+            name.push(c);
+        }
+        if !braces || chars.next_if_eq(&'}').is_some() {
+            let value = self.value(&name)?;
+            // The builder does not take an empty one for an image.
+            return (!value.is_empty()).then_some(value).ok_or(Unsure);
+        }
+        let how = (chars.next(), chars.next());
+        let word = self.fill(chars, Some('}'));
+        let value = self.value(&name)?;
+        match how {
+            (Some(':'), Some('-')) if value.is_empty() => word,
+            (Some(':'), Some('-')) => Ok(value),
+            (Some(':'), Some('+')) if value.is_empty() => Ok(String::new()),
+            (Some(':'), Some('+')) => word,
             _ => Err(Unsure),
+        }
+    }
+
+    fn value(&self, name: &str) -> Result<String, Unsure> {
+        match (self.known.get(name), self.platform) {
+            (Some(value), _) => value.clone().ok_or(Unsure),
+            (None, Some(platform)) => match name {
+                "TARGETPLATFORM" => Ok(platform.to_string()),
+                "TARGETOS" => Ok(platform.os().to_owned()),
+                "TARGETARCH" => Ok(platform.arch().to_owned()),
+                _ => Err(Unsure),
+            },
+            (None, None) => Err(Unsure),
         }
     }
 }
@@ -82,22 +128,4 @@ fn is_platform(name: &str) -> bool {
         .strip_prefix("BUILD")
         .or_else(|| name.strip_prefix("TARGET"));
     what.is_some_and(|what| ["PLATFORM", "OS", "ARCH", "VARIANT", "STAGE"].contains(&what))
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-fn plain(text: &str) -> Result<&str, Unsure> {
-    match super::is_plain(text) {
-        true => Ok(text),
-        false => Err(Unsure),
-    }
-}
-
-/// Without the quotes around it, if they are double and nothing in them is special but variables.
-fn unquoted(text: &str) -> &str {
-    text.strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .unwrap_or(text)
 }

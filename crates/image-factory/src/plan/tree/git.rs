@@ -131,16 +131,16 @@ fn home(path: &str) -> PathBuf {
     }
 }
 
-/// Where git looks for attributes of all repositories, unless told otherwise.
-fn shared_attributes() -> impl Iterator<Item = PathBuf> {
+/// Where git looks for attributes of all repositories.
+const SHARED_ATTRIBUTES: &str = "/etc/gitattributes";
+
+/// Where git looks for attributes of all repositories of a user, unless told otherwise.
+fn own_attributes() -> Option<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME")
         .filter(|folder| !folder.is_empty())
         .map(PathBuf::from)
         .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")));
-    config
-        .map(|folder| folder.join("git/attributes"))
-        .into_iter()
-        .chain([PathBuf::from("/etc/gitattributes")])
+    Some(config?.join("git/attributes"))
 }
 
 impl Git {
@@ -329,13 +329,9 @@ impl Index {
         if facts.converts_line_ends {
             conversions.may_apply_to_all();
         }
-        let own: Vec<PathBuf> = facts.own_attributes.iter().cloned().collect();
-        let shared = shared_attributes().filter(|_| facts.own_attributes.is_none());
-        for file in own
-            .into_iter()
-            .chain(shared)
-            .chain([facts.attributes.clone()])
-        {
+        // Those that bind least come first (gitattributes(5)).
+        let own = facts.own_attributes.clone().or_else(own_attributes);
+        for file in [PathBuf::from(SHARED_ATTRIBUTES)].into_iter().chain(own) {
             conversions.read(b"", &file, false);
         }
         // From the root that was asked about up to the root of the repository.
@@ -346,16 +342,21 @@ impl Index {
             .map(|_| "..")
             .collect();
         let top = root.join(up);
+        let mut files: Vec<(&[u8], PathBuf)> = Vec::new();
         for entry in self.state.entries() {
             let path = self.path(entry);
             let Some(folder) = path.strip_suffix(b".gitattributes") else {
                 continue;
             };
             if folder.is_empty() || folder.ends_with(b"/") {
-                let file = top.join(std::ffi::OsStr::from_bytes(path));
-                conversions.read(folder, &file, true);
+                files.push((folder, top.join(std::ffi::OsStr::from_bytes(path))));
             }
         }
+        files.sort_by_key(|(folder, _)| folder.len());
+        for (folder, file) in files {
+            conversions.read(folder, &file, true);
+        }
+        conversions.read(b"", &facts.attributes, false);
         conversions
     }
 }

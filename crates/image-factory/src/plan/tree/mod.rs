@@ -15,7 +15,8 @@
 //! file is older than the index, and no attribute or setting converts the file between the
 //! repository and the working tree ([`attributes`]). Split and sparse indexes are not used. Files
 //! that git ignores, or does not know, are sent to the builder like all others; they are read. `.git`
-//! is the one thing that never counts: it differs in every clone.
+//! is the one thing that never counts: it differs in every clone, and the merge of a pin is a commit,
+//! so that an image which counted it would be built again by the merge of its own pin, for ever.
 
 mod attributes;
 mod blob;
@@ -27,7 +28,7 @@ mod view;
 pub(crate) use blob::FileMode;
 pub(crate) use disk::{Disk, Files, interrupted};
 pub(crate) use git::{Facts, Git};
-pub(crate) use view::{Picked, Tree, View, Wanted, ignore_file};
+pub(crate) use view::{Picked, Tree, View, Wanted, ignore_file, shows_git};
 
 /// What a thread may need to go down into folders, in bytes; only what is used takes memory.
 const STACK: usize = 64 * 1024 * 1024;

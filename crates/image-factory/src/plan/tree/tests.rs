@@ -372,6 +372,30 @@ async fn files_of_submodules_are_read() {
 }
 
 #[test]
+fn tells_whether_the_builder_is_sent_git() {
+    let project = Project::new(FILES);
+    let context = Path::new("code");
+    let shows = || {
+        let file = ignore_file(project.root(), context, Path::new("code/a/Dockerfile"));
+        let rules = file
+            .as_ref()
+            .map(|file| std::fs::read(project.root().join(file)).unwrap());
+        let view = View {
+            context: context.to_path_buf(),
+            rules: rules.map(Arc::from),
+        };
+        shows_git(project.root(), &view, file.as_deref())
+    };
+    assert!(!shows());
+    project.write("code/.git/HEAD", "x");
+    assert!(shows());
+    project.write("code/.dockerignore", "other\n");
+    assert!(shows());
+    project.write("code/.dockerignore", ".g*\n");
+    assert!(!shows());
+}
+
+#[test]
 fn what_is_not_wanted_is_not_read() {
     let project = Project::new(FILES);
     let files = Files {

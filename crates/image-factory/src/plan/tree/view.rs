@@ -34,6 +34,19 @@ pub(crate) fn ignore_file(root: &Path, context: &Path, dockerfile: &Path) -> Opt
         .find(|file| root.join(file).is_file())
 }
 
+/// Whether the builder is sent the `.git` of the context.
+pub(crate) fn shows_git(root: &Path, view: &View, ignore_file: Option<&Path>) -> bool {
+    if !root.join(&view.context).join(".git").exists() {
+        return false;
+    }
+    let rules = match (&view.rules, ignore_file) {
+        (Some(text), Some(file)) => IgnoreRules::parse(&String::from_utf8_lossy(text), file),
+        _ => Ok(IgnoreRules::default()),
+    };
+    // Whoever reads the tree is told what is wrong with the rules.
+    rules.is_ok_and(|rules| !rules.check(".git", &rules.at_root()).0)
+}
+
 /// Which parts of a context somebody wants to see.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
