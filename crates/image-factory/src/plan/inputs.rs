@@ -55,12 +55,11 @@ pub(crate) fn prepare(files: &Files, items: &[Planned]) -> Result<Vec<Prepared>,
         .par_iter()
         .map(|item| prepare_one(files, item))
         .collect::<Result<_, _>>()?;
-    warn_of_git(files, items, &prepared);
     Ok(prepared)
 }
 
 /// Says where the builder is sent `.git`, which never counts: once for each view of a context.
-fn warn_of_git(files: &Files, items: &[Planned], prepared: &[Prepared]) {
+pub(crate) fn warn_of_git(files: &Files, items: &[Planned], prepared: &[Prepared]) {
     let mut told = BTreeSet::new();
     for (item, prepared) in items.iter().zip(prepared) {
         let what = match prepared.analysis.visible.of_git() {

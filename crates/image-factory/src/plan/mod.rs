@@ -5,6 +5,7 @@ mod changes;
 mod dockerfile;
 mod evidence;
 mod explain;
+mod folded;
 mod inputs;
 mod key;
 mod look_up;

@@ -40,6 +40,7 @@ pub async fn plan<I: Images>(
         let reading = files.clone();
         let prepare = in_background(cancel, move |_| {
             let prepared = inputs::prepare(&reading, &items)?;
+            inputs::warn_of_git(&reading, &items, &prepared);
             Ok((items, prepared))
         });
         let (git, prepared) = futures_util::join!(open_git(&options.root, cancel), prepare);
