@@ -37,10 +37,10 @@ impl Repo {
         };
         let input = json!({ "pullRequestId": node_id, "mergeMethod": method });
         match self
-            .mutate(&operation, ENABLE, json!({ "input": input }))
+            .ask::<serde_json::Value>(&operation, ENABLE, json!({ "input": input }))
             .await?
         {
-            Ok(()) => Ok(AutoMerge::Enabled),
+            Ok(_) => Ok(AutoMerge::Enabled),
             Err(refusal) if refusal.says("is in clean status") => Ok(AutoMerge::NothingToWaitFor),
             Err(refusal) => Err(refusal.into_error(&operation)),
         }

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::{Method, Operation};
-use crate::names::{check_branch, check_path, encode};
+use crate::names::{check_path, encode};
 use crate::refs::WRITE;
 use crate::{CommitSha, GithubError, Person, Repo};
 
@@ -31,19 +31,6 @@ pub struct FileChange {
     pub executable: bool,
 }
 
-/// One commit on a new branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitRequest {
-    /// The branch whose head becomes the parent.
-    pub base: String,
-    /// The branch to create.
-    pub branch: String,
-    /// The commit message.
-    pub message: String,
-    /// What changes; all else stays as it is on the base.
-    pub files: Vec<FileChange>,
-}
-
 /// A commit that no branch points at yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCommit {
@@ -66,20 +53,6 @@ pub struct CreatedCommit {
     pub author: Person,
     /// Who it says made the commit.
     pub committer: Person,
-}
-
-/// The commit that was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CommitInfo {
-    /// Its id.
-    pub sha: CommitSha,
-    /// The head of the base branch that it was made on.
-    pub parent: CommitSha,
-    /// The branch that points at it.
-    pub branch: String,
-    /// Whether GitHub signed it, as it does for bot tokens.
-    pub verified: bool,
 }
 
 #[derive(Deserialize)]
@@ -126,36 +99,6 @@ struct Entry {
 }
 
 impl Repo {
-    /// Makes one commit of `request.files` on top of the base branch, and creates the branch at it.
-    ///
-    /// # Errors
-    /// [`GithubError::Unchanged`] when the base has these files already (nothing is created then),
-    /// [`GithubError::AlreadyExists`] when the branch does, [`GithubError::Invalid`] for a path that
-    /// is no plain file on the base.
-    pub async fn commit_files(&self, request: &CommitRequest) -> Result<CommitInfo, GithubError> {
-        check_branch(&request.branch)?;
-        let parent = self.branch_head(&request.base).await?;
-        let parent = parent.ok_or_else(|| GithubError::NotFound {
-            operation: self.commit_operation(&request.files).text,
-            object: format!("branch `{}`", request.base),
-            permission: WRITE,
-        })?;
-        let made = self
-            .create_commit(&NewCommit {
-                parent: parent.clone(),
-                message: request.message.clone(),
-                files: request.files.clone(),
-            })
-            .await?;
-        self.create_branch(&request.branch, &made.sha).await?;
-        Ok(CommitInfo {
-            sha: made.sha,
-            parent,
-            branch: request.branch.clone(),
-            verified: made.verified,
-        })
-    }
-
     /// Makes a commit that no branch points at: GitHub forgets it if none ever does.
     ///
     /// # Errors

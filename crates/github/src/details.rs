@@ -66,8 +66,6 @@ pub struct PullRequestUpdate {
     pub title: Option<String>,
     /// Its text (Markdown); cut at GitHub's limit.
     pub body: Option<String>,
-    /// The branch to change.
-    pub base: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -162,7 +160,7 @@ impl Repo {
         Ok(self.details(full))
     }
 
-    /// Changes title, text or base of a pull request, and returns it as it is then.
+    /// Changes title or text of a pull request, and returns it as it is then.
     ///
     /// # Errors
     /// See [`GithubError`].
@@ -177,10 +175,6 @@ impl Repo {
         }
         if let Some(body) = &update.body {
             change.insert("body".to_owned(), cut(body).into());
-        }
-        if let Some(base) = &update.base {
-            check_branch(base)?;
-            change.insert("base".to_owned(), base.as_str().into());
         }
         self.patch("update", number, change).await
     }

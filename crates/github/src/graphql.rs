@@ -1,4 +1,5 @@
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::call::{Method, Operation};
@@ -7,6 +8,8 @@ use crate::{GithubError, Repo};
 
 #[derive(Deserialize)]
 struct Reply {
+    #[serde(default)]
+    data: Value,
     #[serde(default)]
     errors: Vec<Problem>,
 }
@@ -19,13 +22,13 @@ struct Problem {
 }
 
 impl Repo {
-    /// Carries out a GraphQL mutation. The refusal is one as REST would have it.
-    pub(crate) async fn mutate(
+    /// Carries out a GraphQL query or mutation. The refusal is one as REST would have it.
+    pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         operation: &Operation,
         query: &str,
         variables: Value,
-    ) -> Result<Result<(), Refusal>, GithubError> {
+    ) -> Result<Result<T, Refusal>, GithubError> {
         let body = json!({ "query": query, "variables": variables });
         let answer = self
             .graphql
@@ -37,7 +40,11 @@ impl Repo {
         };
         let reply: Reply = crate::call::parse(operation, &body)?;
         let Some(first) = reply.errors.first() else {
-            return Ok(Ok(()));
+            let data = serde_json::from_value(reply.data);
+            return Ok(Ok(data.map_err(|error| GithubError::Answer {
+                operation: operation.text.clone(),
+                reason: error.to_string(),
+            })?));
         };
         // GraphQL says no with 200.
         let status = match first.kind.as_deref() {

@@ -18,8 +18,8 @@ pub struct RepoName {
 #[serde(try_from = "String", into = "String")]
 pub struct CommitSha(String);
 
-/// The id of an object in GitHub's GraphQL API.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The id of an object in GitHub's GraphQL API; the default is none of any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(String);
 

@@ -313,6 +313,24 @@ async fn auto_merge_goes_through_graphql() {
 }
 
 #[tokio::test]
+async fn whose_the_token_is_is_asked_of_graphql() {
+    let named = json!({ "data": { "viewer": { "login": "github-actions[bot]" } } });
+    let empty = json!({ "data": null });
+    let script = Script::new(vec![
+        step(GRAPHQL, 200, named.to_string()),
+        step(GRAPHQL, 200, empty.to_string()),
+        step(GRAPHQL, 401, message("Bad credentials")),
+    ])
+    .await;
+    assert_eq!(script.repo.viewer().await.unwrap(), "github-actions[bot]");
+    let error = script.repo.viewer().await.unwrap_err();
+    assert!(matches!(error, GithubError::Answer { .. }), "{error}");
+    let error = script.repo.viewer().await.unwrap_err();
+    assert!(matches!(error, GithubError::Unauthorized { .. }), "{error}");
+    script.check();
+}
+
+#[tokio::test]
 async fn on_an_enterprise_server_graphql_is_beside_the_rest_api() {
     let done = json!({ "data": {} }).to_string();
     let script = Script::new(vec![

@@ -60,8 +60,7 @@ pub(super) async fn finish<F: Forge>(
     }
     if options.dispatch.is_none() && author == JOB_TOKEN {
         run.notice(
-            "the pull request was made with the token of a job (GITHUB_TOKEN): workflows on it wait \
-             for the approval of somebody with write access, or do not start at all (GitHub \
+            "the pull request is by the token of a job (GITHUB_TOKEN): workflows on it wait for the approval of somebody with write access, or do not start at all (GitHub \
              Enterprise Server); use the token of a GitHub App, or `dispatch` to start acceptance \
              on the branch"
                 .to_owned(),
@@ -116,7 +115,7 @@ async fn start<F: Forge>(run: &mut Run<'_, F>, ours: &Rival) -> Result<(), Facto
         return Ok(());
     }
     run.notice(format!(
-        "workflow `{}` is started on `{}`: it ends the commit status `{}`",
+        "workflow `{}` on `{}` ends the commit status `{}`",
         dispatch.workflow,
         ours.head(),
         dispatch.context

@@ -11,8 +11,8 @@ use crate::FactoryError;
 /// A list of files that is as long as this may be cut.
 pub(super) const FILES: usize = 300;
 
-/// The first file of a request with pins that the report says nothing of: they would be lost if the
-/// request went. A run for some of the processors has nothing to say of the others.
+/// What a request has of pins that the report says nothing of, the first such file: they would be
+/// lost if the request went. A run for some of the processors has nothing to say of the others.
 pub(super) async fn lost<F: Forge>(
     forge: &F,
     changes: &PinChanges,
@@ -22,6 +22,10 @@ pub(super) async fn lost<F: Forge>(
 ) -> Result<Option<String>, FactoryError> {
     let known: BTreeSet<&Path> = changes.reported().map(|(file, ..)| file).collect();
     let whole = changes.is_whole();
+    if ahead.files.len() >= FILES && !(whole && changes.partial.is_empty()) {
+        return Ok(Some(format!("files beyond the {FILES} that GitHub lists")));
+    }
+    let quoted = |file: &str| Some(format!("`{file}`"));
     for file in &ahead.files {
         let path = Path::new(file);
         if known.contains(path) {
@@ -33,7 +37,7 @@ pub(super) async fn lost<F: Forge>(
             continue;
         }
         let Some(theirs) = forge.read_file(head.as_str(), file).await? else {
-            return Ok(Some(file.clone()));
+            return Ok(quoted(file));
         };
         let theirs = known_aside(changes, path, theirs);
         // Their own parent tells what they changed, even if the base branch has moved on.
@@ -53,7 +57,7 @@ pub(super) async fn lost<F: Forge>(
             }
         }
         if !same {
-            return Ok(Some(file.clone()));
+            return Ok(quoted(file));
         }
     }
     Ok(None)

@@ -33,6 +33,8 @@ macro_rules! forge {
 }
 
 forge! {
+    /// The login of whoever the token belongs to.
+    viewer() -> String = viewer;
     /// The commit that a branch points at.
     branch_head(branch: &str) -> Option<CommitSha> = branch_head;
     /// The branches whose names start so.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use github::{Commit, CommitSha, FileChange};
+use github::{Commit, CommitSha, FileChange, GithubError, NewCommit};
 use registry_model::Platform;
 use sha2::{Digest as _, Sha256};
 
@@ -76,6 +76,16 @@ impl Hash {
         Self::of(parts)
     }
 
+    /// Of a commit that is not made.
+    pub(super) fn of_commit(commit: &NewCommit) -> Self {
+        Self::of([commit.parent.as_str().as_bytes(), commit.message.as_bytes()])
+    }
+
+    /// As the id of a commit, which is shorter.
+    pub(super) fn as_commit(&self) -> Result<CommitSha, GithubError> {
+        self.0.chars().take(40).collect::<String>().parse()
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -104,6 +114,11 @@ impl Marker {
                 _ => return None,
             },
         })
+    }
+
+    /// Whether both are of the same pins, whichever commit was built.
+    pub(super) fn pins_as(&self, other: &Self) -> bool {
+        (&self.digests, &self.content) == (&other.digests, &other.content)
     }
 
     /// `text` with this marker in the place of the first one that can be read.

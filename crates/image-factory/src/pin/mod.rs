@@ -5,11 +5,13 @@ mod age;
 mod branch;
 mod changes;
 mod cover;
+mod dry;
 mod edits;
 mod forge;
 mod gather;
 mod marker;
 mod options;
+mod preview;
 mod propose;
 mod prove;
 mod report;
@@ -23,9 +25,10 @@ pub use changes::{PinChange, PinChanges, PinUnchanged, apply, changes};
 pub use forge::Forge;
 pub use gather::gather;
 pub use options::{Dispatch, ProposeOptions};
+pub use preview::preview;
 pub use propose::propose;
 pub use prove::prove;
-pub use report::{PinAction, PinReport};
+pub use report::{PinAction, PinCommit, PinPreview, PinReport};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use github::{CommitInfo, CommitSha, GithubError, NewCommit, PullRequestUpdate};
+use github::{CommitSha, GithubError, NewCommit, PullRequestUpdate};
 use tokio_util::sync::CancellationToken;
 
 use super::after::finish;
@@ -12,9 +12,9 @@ use super::edits::{BaseFiles, Edits};
 use super::forge::Forge;
 use super::marker::{CONTENT, Hash, Marker};
 use super::options::ProposeOptions;
-use super::report::{PinAction, PinReport};
+use super::report::{PinAction, PinCommit, PinReport};
 use super::rivals::{Rival, declined, newer, pins};
-use super::settle::Settled;
+use super::settle::{self, Settled};
 use super::strangers::Maker;
 use super::text::{COMMIT, body};
 use super::tidy;
@@ -49,6 +49,25 @@ pub async fn propose<F: Forge>(
     options: &ProposeOptions,
     cancel: &CancellationToken,
 ) -> Result<PinReport, FactoryError> {
+    carry_out(forge, changes, options, Mode::Real, cancel).await
+}
+
+/// Whether what is done is done to the forge itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Real,
+    /// The forge is one that keeps what is written to itself: there is no progress to tell.
+    Dry,
+}
+
+/// The proposal itself, on a forge of either kind.
+pub(super) async fn carry_out<F: Forge>(
+    forge: &F,
+    changes: &PinChanges,
+    options: &ProposeOptions,
+    mode: Mode,
+    cancel: &CancellationToken,
+) -> Result<PinReport, FactoryError> {
     if options.branch == options.base {
         return Err(FactoryError::PinBranch {
             branch: options.branch.clone(),
@@ -59,6 +78,7 @@ pub async fn propose<F: Forge>(
         forge,
         options,
         changes,
+        mode,
         report: PinReport::new(&options.base, changes.clone()),
     };
     let work = async {
@@ -94,6 +114,7 @@ pub(super) struct Run<'a, F> {
     pub(super) forge: &'a F,
     pub(super) options: &'a ProposeOptions,
     pub(super) changes: &'a PinChanges,
+    mode: Mode,
     pub(super) report: PinReport,
 }
 
@@ -220,7 +241,7 @@ impl<'a, F: Forge> Run<'a, F> {
         rival: &Rival,
         wanted: &Marker,
     ) -> Result<bool, FactoryError> {
-        if (&rival.marker.digests, &rival.marker.content) != (&wanted.digests, &wanted.content) {
+        if !rival.marker.pins_as(wanted) {
             return Ok(false);
         }
         // The text may be older than the branch, if a run was killed between the two.
@@ -241,6 +262,11 @@ impl<'a, F: Forge> Run<'a, F> {
         let marker = &rival.marker;
         let repeated = marker.source == scene.source;
         if !repeated || (proposal.marker.whole && !marker.whole) {
+            // Another run may have written to its branch and its text since it was read.
+            let head = self.forge.branch_head(rival.head()).await?;
+            if head.as_ref() != Some(rival.head_sha()) {
+                return Ok(Step::Again);
+            }
             // It stands for our source from now on: an older run must not take its place.
             let update = PullRequestUpdate {
                 body: Some(proposal.marker.put(&rival.pull.body)),
@@ -342,11 +368,11 @@ impl<'a, F: Forge> Run<'a, F> {
                 return Err(FactoryError::PinsBlocked { place: place(), by });
             }
             if rival.head() == options.branch
-                && let Some(file) = lost(forge, self.changes, base, head, &ahead).await?
+                && let Some(what) = lost(forge, self.changes, base, head, &ahead).await?
             {
                 return Err(FactoryError::PinsPartial {
                     place: place(),
-                    file,
+                    what,
                 });
             }
         }
@@ -356,8 +382,8 @@ impl<'a, F: Forge> Run<'a, F> {
             Written::Again => return Ok(Step::Again),
         };
         if head == made.sha {
-            tracing::info!(target: "pipeline::progress", stage = "pin", item = %options.branch, "committed {count} files");
-            self.report.commit = Some(CommitInfo {
+            self.progress(&options.branch, &format!("committed {count} files"));
+            self.report.commit = Some(PinCommit {
                 sha: made.sha.clone(),
                 parent: scene.base_head.clone(),
                 branch: options.branch.clone(),
@@ -374,8 +400,12 @@ impl<'a, F: Forge> Run<'a, F> {
         let Some((number, action)) = self.open(&edits.changes, text, &head).await? else {
             return Ok(Step::Again);
         };
-        let ours = (number, &head);
-        match self.settle(scene, &maker, &edits.changes, ours).await? {
+        let ours = settle::Written {
+            number,
+            head: &head,
+            marker: &marker,
+        };
+        match self.settle(scene, &maker, &edits.changes, &ours).await? {
             Settled::Ours(ours) => {
                 self.end(action, &ours);
                 tidy::branches(self, scene).await?;
@@ -387,6 +417,12 @@ impl<'a, F: Forge> Run<'a, F> {
                 Ok(Step::Done)
             }
             Settled::Again => Ok(Step::Again),
+        }
+    }
+
+    pub(super) fn progress(&self, item: &str, text: &str) {
+        if self.mode == Mode::Real {
+            tracing::info!(target: "pipeline::progress", stage = "pin", item, "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-use github::{CommitInfo, PullRequest};
+use github::{CommitSha, MergeMethod, PullRequest};
 use serde::{Deserialize, Serialize};
 
 use super::changes::PinChanges;
@@ -17,7 +17,7 @@ pub struct PinReport {
     #[serde(default)]
     pub action: PinAction,
     /// The commit; none if none was made, or if an earlier attempt of this run made it.
-    pub commit: Option<CommitInfo>,
+    pub commit: Option<PinCommit>,
     /// The pull request that the action is about.
     pub pull_request: Option<PullRequest>,
     /// The pull requests that were closed, because they are superseded or became empty.
@@ -26,6 +26,50 @@ pub struct PinReport {
     /// What people should know, one sentence each.
     #[serde(default)]
     pub notices: Vec<String>,
+    /// What a proposal would write, if this report is of a preview: all else in it is then what
+    /// would be, and nothing was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PinPreview>,
+}
+
+/// The commit with the pins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PinCommit {
+    /// Its id.
+    pub sha: CommitSha,
+    /// The head of the base branch that it was made on.
+    pub parent: CommitSha,
+    /// The branch that points at it.
+    pub branch: String,
+    /// Whether GitHub signed it, as it does for bot tokens.
+    pub verified: bool,
+}
+
+/// What a proposal would write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PinPreview {
+    /// The branch that it would propose from; none if it would propose nothing.
+    pub branch: Option<String>,
+    /// The title that the pull request would get; none if it keeps what it has, or there is none.
+    pub title: Option<String>,
+    /// The text that the pull request would get (Markdown).
+    pub body: Option<String>,
+    /// Whether the pull request would not be ready for review.
+    pub draft: bool,
+    /// The labels that would be added.
+    pub labels: Vec<String>,
+    /// The people who would be asked for a review, by login.
+    pub reviewers: Vec<String>,
+    /// The teams who would be asked for a review, by slug.
+    pub team_reviewers: Vec<String>,
+    /// How GitHub would merge it as soon as it may.
+    pub auto_merge: Option<MergeMethod>,
+    /// The workflow that would be started on the branch.
+    pub workflow: Option<String>,
+    /// The branches that would be deleted.
+    pub deleted_branches: Vec<String>,
 }
 
 /// What was done with the changes.
@@ -61,6 +105,7 @@ impl PinReport {
             pull_request: None,
             closed: Vec::new(),
             notices: Vec::new(),
+            preview: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use github::{CommitSha, GithubError, NewPullRequest, PullRequestUpdate};
 use super::changes::PinChange;
 use super::cover::FILES;
 use super::forge::Forge;
+use super::marker::Marker;
 use super::propose::{Run, Scene, Step};
 use super::report::PinAction;
 use super::rivals::{Rival, newer, pins};
@@ -20,6 +21,15 @@ pub(super) enum Settled {
     Superseded,
     /// Others wrote at the same time: all must be read again.
     Again,
+}
+
+/// The pull request that was just opened or brought up to date.
+pub(super) struct Written<'w> {
+    pub(super) number: u64,
+    /// Where its branch points.
+    pub(super) head: &'w CommitSha,
+    /// What its text says.
+    pub(super) marker: &'w Marker,
 }
 
 /// How pins stand beside requests that come before theirs.
@@ -48,7 +58,6 @@ impl<'a, F: Forge> Run<'a, F> {
             let update = PullRequestUpdate {
                 title: Some(title),
                 body: Some(text),
-                base: None,
             };
             forge.update(open.number, &update).await?;
             return Ok(Some((open.number, PinAction::Updated)));
@@ -62,7 +71,7 @@ impl<'a, F: Forge> Run<'a, F> {
         };
         match forge.open(&request).await {
             Ok(opened) => {
-                tracing::info!(target: "pipeline::progress", stage = "pin", item = %options.branch, "pull request {}", opened.url);
+                self.progress(&options.branch, &format!("pull request {}", opened.url));
                 Ok(Some((opened.number, PinAction::Created)))
             }
             Err(GithubError::AlreadyExists { .. } | GithubError::Unchanged { .. }) => Ok(None),
@@ -113,8 +122,13 @@ impl<'a, F: Forge> Run<'a, F> {
         scene: &mut Scene<'a, F>,
         maker: &Maker,
         changes: &[PinChange],
-        (number, head): (u64, &CommitSha),
+        written: &Written<'_>,
     ) -> Result<Settled, FactoryError> {
+        let Written {
+            number,
+            head,
+            marker,
+        } = *written;
         let rivals = pins(self.forge, self.options, true).await?;
         let (ours, others): (Vec<Rival>, Vec<Rival>) = rivals
             .into_iter()
@@ -123,9 +137,9 @@ impl<'a, F: Forge> Run<'a, F> {
         let Some(ours) = ours
             .into_iter()
             .next()
-            .filter(|_| branch_head.as_ref() == Some(head))
+            .filter(|ours| branch_head.as_ref() == Some(head) && ours.marker.pins_as(marker))
         else {
-            // Another run closed it or wrote to its branch, and reading again tells which.
+            // Another run closed it, or wrote to its branch or its text, and reading again tells which.
             return Ok(Settled::Again);
         };
         let (age, mine) = (scene.age, Some(number));

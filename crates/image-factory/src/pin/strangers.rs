@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use github::{Ahead, Commit, CommitSha, CreatedCommit, FileChange, Person};
 
@@ -16,8 +18,8 @@ const GITHUB: (&str, &str, &str) = ("web-flow", "GitHub", "noreply@");
 /// Whose commits on a bot branch are the bot's own, besides those of Apps.
 #[derive(Clone, Debug)]
 pub(super) enum Maker {
-    /// The maker of the commit that was just made.
-    Of(Box<Commit>),
+    /// The author of the commit that was just made.
+    Of(Person),
     /// The account that opened the pull request.
     Account(String),
 }
@@ -30,27 +32,31 @@ impl Maker {
     ) -> Result<Self, FactoryError> {
         // The Git Data API, which made it, does not tell the accounts.
         let commit = forge.commit(made.sha.as_str()).await?;
-        Ok(Self::Of(Box::new(commit)))
+        Ok(Self::Of(commit.author))
     }
 
+    /// Whether a commit is in the bot's name, and nobody else has made it since: the author stays
+    /// when a person amends it, the committer does not.
     pub(super) fn made(&self, commit: &Commit) -> bool {
-        let committed_by_author =
-            || commit.author.is(&commit.committer) || is_github(&commit.committer);
-        match self {
-            // The token may be of another kind today than when the commit was made.
-            _ if is_app(&commit.author) => committed_by_author(),
-            Self::Of(own) => own.author.is(&commit.author) && own.committer.is(&commit.committer),
-            Self::Account(login) => {
-                let author = &commit.author;
-                author.login.as_ref().unwrap_or(&author.name) == login && committed_by_author()
+        let Commit {
+            author, committer, ..
+        } = commit;
+        self.is(author) && (author.is(committer) || is_github(committer))
+    }
+
+    fn is(&self, author: &Person) -> bool {
+        // The token may be of another kind today than when the commit was made.
+        is_app(author)
+            || match self {
+                Self::Of(own) => own.is(author),
+                Self::Account(login) => author.login.as_ref().unwrap_or(&author.name) == login,
             }
-        }
     }
 
     /// Who else than the bot has commits there: writing to the branch would lose them. A commit
     /// is the bot's if it has the bot's trailer, author and committer (who changes when a person
     /// amends it). One that only merges the base branch, as the button "Update branch" does, loses
-    /// nothing.
+    /// nothing, unless it changes other files on the way.
     pub(super) async fn stranger<F: Forge>(
         &self,
         forge: &F,
@@ -61,20 +67,32 @@ impl Maker {
         if ahead.ahead_by > seen {
             return Ok(Some("somebody".to_owned()));
         }
-        for commit in &ahead.commits {
-            if is_update(commit, ahead) {
-                continue;
-            }
+        let (updates, commits): (Vec<&Commit>, Vec<&Commit>) = ahead
+            .commits
+            .iter()
+            .partition(|commit| is_update(commit, ahead));
+        for commit in &commits {
             let own = commit.trailer(SOURCE).is_some() && self.made(commit);
             if !own || !is_app(&commit.author) && !is_as_made(forge, commit).await? {
-                let Person { login, name, .. } = match self {
-                    Self::Of(own) if own.author.is(&commit.author) => &commit.committer,
+                let Person { login, name, .. } = match self.is(&commit.author) {
+                    true if !is_github(&commit.committer) => &commit.committer,
                     _ => &commit.author,
                 };
                 return Ok(Some(login.as_ref().unwrap_or(name).clone()));
             }
         }
-        Ok(None)
+        // A merge can hold work of its own: files that no commit of the bot's has changed.
+        let Some(update) = updates.last() else {
+            return Ok(None);
+        };
+        let mut pinned = BTreeSet::new();
+        for commit in &commits {
+            pinned.extend(changed_by(forge, commit).await?.unwrap_or_default());
+        }
+        let is_more = ahead.files.iter().any(|file| !pinned.contains(file));
+        let Person { login, name, .. } = &update.author;
+        let by = || login.as_ref().unwrap_or(name).clone();
+        Ok((is_more && pinned.len() < FILES).then(by))
     }
 }
 
@@ -103,14 +121,27 @@ fn is_update(commit: &Commit, ahead: &Ahead) -> bool {
     }
 }
 
+/// The files that a commit changes; none of a merge's.
+async fn changed_by<F: Forge>(
+    forge: &F,
+    commit: &Commit,
+) -> Result<Option<Vec<String>>, FactoryError> {
+    match commit.parents.as_slice() {
+        [parent] => {
+            let ahead = forge.ahead(parent.as_str(), commit.sha.as_str()).await?;
+            Ok(Some(ahead.files))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Whether the files of a commit are those that its message tells. A person whose token the bot uses
 /// is author and committer of what they amend, too.
 async fn is_as_made<F: Forge>(forge: &F, commit: &Commit) -> Result<bool, FactoryError> {
-    let [parent] = commit.parents.as_slice() else {
+    let Some(changed) = changed_by(forge, commit).await? else {
         return Ok(false);
     };
     let at = commit.sha.as_str();
-    let changed = forge.ahead(parent.as_str(), at).await?.files;
     if changed.len() >= FILES {
         return Ok(true);
     }

@@ -119,7 +119,11 @@ fn why(text: &str) -> String {
 fn code(text: &str) -> String {
     let mut inner: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| match c {
+            c if c.is_control() => ' ',
+            c if is_unseen(c) => char::REPLACEMENT_CHARACTER,
+            c => c,
+        })
         .take(LONGEST_CELL)
         .collect();
     if text.chars().nth(LONGEST_CELL).is_some() {
@@ -142,6 +146,15 @@ fn code(text: &str) -> String {
     format!("{fence}{pad}{inner}{pad}{fence}")
 }
 
+/// Characters that are not seen, or turn the order of what is: a name would look like another one.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 fn is_plain_url(url: &str) -> bool {
     url.starts_with("https://")
         && url.len() <= 500
@@ -162,6 +175,7 @@ mod tests {
             ("``", "``` `` ```"),
             ("a\\|b|", "`a\\¦b¦`"),
             ("a\nb <b>@me #1", "`a b <b>@me #1`"),
+            ("a\u{202e}b\u{200b}", "`a�b�`"),
             (" a", "`  a `"),
             ("", "`  `"),
         ] {

@@ -1,4 +1,4 @@
-use github::{CommitSha, GithubError, PullRequestState};
+use github::{CommitSha, GithubError, Person, PullRequestState};
 use jiff::Timestamp;
 
 use super::cover::{FILES, lost};
@@ -18,8 +18,8 @@ impl<F: Forge> Run<'_, F> {
     /// of, and deletes its branch.
     ///
     /// Says why in a comment first, so that nobody is left to guess if the run is killed in between.
-    /// A run with a newer source may have taken the request over in this very moment: then it is
-    /// opened again, and all must be judged anew.
+    /// A run with a newer source may have taken the request over in this very moment, or a person
+    /// may have pushed to it: then it is opened again, and all must be judged anew.
     pub(super) async fn retire(
         &mut self,
         scene: &mut Scene<'_, F>,
@@ -40,9 +40,9 @@ impl<F: Forge> Run<'_, F> {
             ));
             return Ok(Step::Done);
         }
-        if let Some(file) = lost(forge, self.changes, base, head, &ahead).await? {
+        if let Some(what) = lost(forge, self.changes, base, head, &ahead).await? {
             self.notice(format!(
-                "pull request #{number} stays open, too: it pins `{file}`, which this run says \
+                "pull request #{number} stays open, too: it pins {what}, which this run says \
                  nothing of"
             ));
             return Ok(Step::Done);
@@ -52,21 +52,50 @@ impl<F: Forge> Run<'_, F> {
         if now.state == PullRequestState::Merged {
             return Ok(Step::Again);
         }
-        if let Some(marker) = Marker::find(&now.body)
-            && marker.source != rival.marker.source
-            && scene.ages.of(&marker.source).await? > scene.age
-        {
-            forge.reopen(number).await?;
-            return Ok(Step::Again);
+        let is_newer = match Marker::find(&now.body) {
+            Some(marker) if marker.source != rival.marker.source => {
+                scene.ages.of(&marker.source).await? > scene.age
+            }
+            _ => false,
+        };
+        if is_newer || now.request.head_sha != *head {
+            return match forge.reopen(number).await {
+                // Who wrote to the branch may have deleted it since.
+                Ok(_) | Err(GithubError::Rejected { status: 422, .. }) => Ok(Step::Again),
+                Err(error) => Err(error.into()),
+            };
         }
         if !self.report.closed.contains(&number) {
             self.report.closed.push(number);
         }
-        tracing::info!(target: "pipeline::progress", stage = "pin", item = %rival.head(), "closed pull request #{number}");
-        if let Err(error) = forge.delete_branch_at(rival.head(), rival.head_sha()).await {
-            self.note_failure(&format!("branch `{}` stays", rival.head()), error)?;
-        }
+        self.progress(rival.head(), &format!("closed pull request #{number}"));
+        self.delete_branch(rival).await?;
         Ok(Step::Done)
+    }
+
+    /// Deletes the branch of a request that was closed, unless a person opened another one from it:
+    /// GitHub would close that, too.
+    async fn delete_branch(&mut self, rival: &Rival) -> Result<(), FactoryError> {
+        let (forge, branch) = (self.forge, rival.head());
+        let delete = async {
+            let open = forge.open_from(Some(branch), None).await?;
+            let other = open.into_iter().find(|one| one.number != rival.number());
+            if other.is_none() {
+                forge.delete_branch_at(branch, rival.head_sha()).await?;
+            }
+            Ok(other)
+        };
+        match delete.await {
+            Ok(None) => Ok(()),
+            Ok(Some(other)) => {
+                self.notice(format!(
+                    "branch `{branch}` stays: pull request #{} is open from it",
+                    other.number
+                ));
+                Ok(())
+            }
+            Err(error) => self.note_failure(&format!("branch `{branch}` stays"), error),
+        }
     }
 
     /// Tells of something that failed beside the pins themselves.
@@ -192,9 +221,13 @@ async fn is_leftover<F: Forge>(
     let source = commit.trailer(SOURCE).and_then(|sha| sha.parse().ok());
     let ours = ahead.ahead_by == 1 && commit.trailer(BASE) == Some(options.base.as_str());
     match source.filter(|_| ours) {
-        Some(source) => Ok(scene.ages.of(&source).await? <= scene.age),
-        None => Ok(false),
+        Some(source) if scene.ages.of(&source).await? <= scene.age => {}
+        _ => return Ok(false),
     }
+    // Whoever's token it was: a person may have amended it.
+    let Person { login, name, .. } = &commit.author;
+    let maker = Maker::Account(login.as_ref().unwrap_or(name).clone());
+    Ok(maker.stranger(forge, &ahead).await?.is_none())
 }
 
 /// Whether a person closed a request of a branch, and may want to open it again.

@@ -143,3 +143,23 @@ async fn the_branch_of_a_merged_request_stays_however_long_ago_that_was() {
         ["bot/pin-1", "bot/pin-2"]
     );
 }
+
+#[tokio::test]
+async fn a_branch_that_another_request_is_open_from_stays() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    {
+        // A person wants these pins on another branch, too.
+        let mut state = world.forge.state();
+        let mut other = state.pulls[0].clone();
+        other.details.body = String::new();
+        other.details.request.number = 2;
+        other.details.request.base = "main".into();
+        state.pulls.push(other);
+    }
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    let next = world.ok(NEWER, &ProposeOptions::new("2")).await;
+    assert_eq!(next.closed, [1]);
+    insta::assert_snapshot!(next.notices.join("\n"), @"branch `bot/pin-1` stays: pull request #2 is open from it");
+    assert_eq!(world.forge.state().open(), [2, 3]);
+}

@@ -3,6 +3,7 @@ mod edges;
 mod fake;
 mod partial;
 mod people;
+mod preview;
 mod prove;
 mod race;
 mod rules;

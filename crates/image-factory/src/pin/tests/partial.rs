@@ -216,3 +216,25 @@ async fn runs_for_some_and_for_all_at_once_keep_the_newest_of_each() {
 }
 
 const OTHER: char = 'd';
+
+#[tokio::test]
+async fn a_request_with_more_files_than_are_listed_is_not_known() {
+    let world = World::new();
+    let some = only(&world, "one", NEW);
+    let first = world.propose(&some, &ProposeOptions::new("1")).await;
+    assert_eq!(first.unwrap().action, PinAction::Created);
+    // What is listed is known, and who knows what else there is.
+    world.forge.state().listed = Some(300);
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    let some = only(&world, "one", NEWER);
+    let second = world
+        .propose(&some, &ProposeOptions::new("2"))
+        .await
+        .unwrap();
+    assert_eq!(second.closed, [0_u64; 0]);
+    insta::assert_snapshot!(second.notices.join("\n"), @"pull request #1 stays open, too: it pins files beyond the 300 that GitHub lists, which this run says nothing of");
+    // A run for all knows them all.
+    world.forge.push("dev", "ann", &[("code/x", "2")]);
+    let third = world.ok(OTHER, &ProposeOptions::new("3")).await;
+    assert_eq!(third.closed.len(), 2);
+}

@@ -162,7 +162,7 @@ async fn what_the_owner_of_the_token_amends_is_not_lost() {
         world.forge.state().bot = "ann".into();
         world.ok(NEW, &ProposeOptions::new("1")).await;
         if amended {
-            world.forge.amend("bot/pin-1", &[("README", "mine")]);
+            world.forge.amend("bot/pin-1", "ann", &[("README", "mine")]);
         }
         world.forge.push("dev", "bob", &[("code/x", "1")]);
         let second = world.run(NEWER, &ProposeOptions::new("2")).await;
@@ -252,4 +252,81 @@ async fn what_the_forge_signs_is_the_bots_on_a_server_of_ones_own_too() {
         let none = world.ok(NEW, &ProposeOptions::new("2")).await;
         assert_eq!(none.closed, closed, "{address}");
     }
+}
+
+#[tokio::test]
+async fn a_branch_that_a_person_amended_is_not_cleared_away() {
+    for (bot, closed) in [("pins[bot]", true), ("ann", true), ("pins[bot]", false)] {
+        let world = World::new();
+        world.forge.state().bot = bot.into();
+        world.ok(NEW, &ProposeOptions::new("1")).await;
+        let head = match closed {
+            // While the bot closes the request, so that the branch stays behind.
+            true => {
+                let head = world.forge.amend("bot/pin-1", "ann", &[("README", "mine")]);
+                let mut state = world.forge.state();
+                let said = comment(bot, "<!-- pipeline:pin-closed -->");
+                state.pulls[0].comments.push(said);
+                state.pulls[0].close();
+                head
+            }
+            // Or on a branch of their own, with the bot's message, as `git cherry-pick` leaves it.
+            false => {
+                let first = world.forge.state().branches["bot/pin-1"].clone();
+                let mut state = world.forge.state();
+                state.branches.insert("bot/pin-mine".into(), first);
+                drop(state);
+                world
+                    .forge
+                    .amend("bot/pin-mine", "ann", &[("README", "mine")])
+            }
+        };
+        world.forge.push("dev", "bob", &[("code/x", "1")]);
+        world.ok(NEWER, &ProposeOptions::new("2")).await;
+        let state = world.forge.state();
+        assert!(
+            state.branches.values().any(|sha| *sha == head),
+            "{bot} {closed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_pushes_while_the_request_is_closed_gets_it_back() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    world.forge.state().meanwhile.insert(
+        "close",
+        Box::new(|state| drop(state.push("bot/pin-1", "ann", &[("README", "mine")]))),
+    );
+    let second = world.ok(NEWER, &ProposeOptions::new("2")).await;
+    assert_eq!(second.closed, [0_u64; 0]);
+    assert!(
+        second.notices[0].contains("has commits of ann"),
+        "{:?}",
+        second.notices
+    );
+    assert_eq!(world.forge.state().open(), [1, 2]);
+}
+
+#[tokio::test]
+async fn whoever_amends_an_apps_commit_is_named() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    world.forge.amend("bot/pin-1", "ann", &[("README", "mine")]);
+    world.forge.push("dev", "bob", &[("code/x", "1")]);
+    let error = world.run(NEWER, &ProposeOptions::new("2")).await;
+    insta::assert_snapshot!(error.unwrap_err(), @"write pins to pull request #1: it has commits of ann, which would be lost");
+}
+
+#[tokio::test]
+async fn work_that_a_person_put_into_a_merge_is_not_lost() {
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    world.forge.push("dev", "bob", &[("code/x", "1")]);
+    world.forge.update("bot/pin-1", "ann");
+    world.forge.amend("bot/pin-1", "ann", &[("README", "mine")]);
+    let error = world.run(NEWER, &ProposeOptions::new("2")).await;
+    insta::assert_snapshot!(error.unwrap_err(), @"write pins to pull request #1: it has commits of ann, which would be lost");
 }

@@ -132,3 +132,55 @@ async fn a_hundred_runs_at_once() {
     race(&world, &runs, false).await;
     check(&world, '6', "a hundred");
 }
+
+#[tokio::test]
+async fn the_text_of_a_request_is_of_the_pins_on_its_branch() {
+    let fixed = |source: &CommitSha| {
+        let mut options = from("1", source);
+        options.branch = "pins".into();
+        options
+    };
+    let check = |world: &World| {
+        let state = world.forge.state();
+        let body = &state.pulls[0].details.body;
+        assert!(body.contains(&"3".repeat(12)), "{body}");
+    };
+    // A run has the same pins for a newer source, and reads the request. Then another one, for the
+    // newest source, takes it over.
+    let world = World::new();
+    let commits = sources(&world, 3);
+    world.ok('1', &fixed(&commits[0].1)).await;
+    let before = {
+        let state = world.forge.state();
+        (state.branches.clone(), state.pulls.clone())
+    };
+    world.ok('3', &fixed(&commits[2].1)).await;
+    {
+        let mut state = world.forge.state();
+        let after = (state.branches.clone(), state.pulls.clone());
+        (state.branches, state.pulls) = before;
+        let others = move |state: &mut fake::State| (state.branches, state.pulls) = after;
+        state.meanwhile.insert("ahead", Box::new(others));
+    }
+    let late = world.ok('1', &fixed(&commits[1].1)).await;
+    assert_eq!(late.action, PinAction::Superseded);
+    check(&world);
+
+    // Or its words come when the other one has written its own.
+    let world = World::new();
+    let commits = sources(&world, 3);
+    world.ok('1', &fixed(&commits[0].1)).await;
+    {
+        let mut state = world.forge.state();
+        let text = state.pulls[0].details.body.clone();
+        let (old, new) = (commits[0].1.as_str(), commits[1].1.as_str());
+        let text = text.replacen(old, new, 1);
+        let others = |state: &mut fake::State| state.pulls[0].details.body = text;
+        let soon = |state: &mut fake::State| {
+            state.meanwhile.insert("pull_requests", Box::new(others));
+        };
+        state.meanwhile.insert("update", Box::new(soon));
+    }
+    world.ok('3', &fixed(&commits[2].1)).await;
+    check(&world);
+}

@@ -345,7 +345,7 @@ async fn labels_reviews_auto_merge_and_checks() {
     options.branch = "bot/pin-2".into();
     world.forge.push("dev", "ann", &[("code/x", "1")]);
     let full = world.ok(NEWER, &options).await;
-    insta::assert_snapshot!(full.notices.join("\n"), @"workflow `acceptance.yaml` is started on `bot/pin-2`: it ends the commit status `acceptance`");
+    insta::assert_snapshot!(full.notices.join("\n"), @"workflow `acceptance.yaml` on `bot/pin-2` ends the commit status `acceptance`");
     {
         let state = world.forge.state();
         let pull = &state.pulls[1];

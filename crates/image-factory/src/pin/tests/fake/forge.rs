@@ -1,5 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard};
+//! What the bot asks of the forge.
+
+use std::collections::BTreeMap;
 
 use github::{
     Ahead, AutoMerge, CombinedStatus, Comment, Commit, CommitSha, CommitStatus, Comparison,
@@ -9,317 +10,16 @@ use github::{
 };
 use jiff::Timestamp;
 
+use super::Fake;
+use super::state::{FakePull, comment, person, rejected};
 use crate::pin::Forge;
 
-type Files = BTreeMap<String, Vec<u8>>;
-
-/// A forge in memory. Every call lets others go first for a random while: many runs at once are
-/// interleaved call by call.
-pub(super) struct Fake {
-    state: Mutex<State>,
-    /// The next number of the generator.
-    seed: Mutex<u64>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    commits: BTreeMap<CommitSha, Object>,
-    pub(super) branches: BTreeMap<String, CommitSha>,
-    pub(super) pulls: Vec<FakePull>,
-    pub(super) statuses: Vec<(CommitSha, CommitStatus)>,
-    pub(super) dispatched: Vec<(String, String)>,
-    /// Calls that fail: the name, and how often they work before.
-    pub(super) failing: BTreeMap<&'static str, usize>,
-    pub(super) calls: BTreeMap<&'static str, usize>,
-    /// Who makes commits and pull requests.
-    pub(super) bot: String,
-    /// The address of the forge as the committer of what the bot commits, if it signs that.
-    pub(super) signer: Option<&'static str>,
-}
-
-#[derive(Clone)]
-struct Object {
-    commit: Commit,
-    files: Files,
-}
-
-#[derive(Clone)]
-pub(super) struct FakePull {
-    pub(super) details: PullRequestDetails,
-    pub(super) comments: Vec<Comment>,
-    pub(super) auto_merge: bool,
-}
-
-impl FakePull {
-    pub(super) fn close(&mut self) {
-        if self.details.state == PullRequestState::Open {
-            self.details.state = PullRequestState::Closed;
-            self.details.closed_at = Some(Timestamp::now());
-        }
-    }
-
-    pub(super) fn reopen(&mut self) {
-        self.details.state = PullRequestState::Open;
-        self.details.closed_at = None;
-    }
-}
-
-/// What somebody says now. An outsider is anybody but the people and Apps of these tests.
-pub(super) fn comment(author: &str, body: &str) -> Comment {
-    Comment {
-        author: author.to_owned(),
-        from_inside: author != "mallory",
-        created: Timestamp::now(),
-        body: body.to_owned(),
-    }
-}
-
-fn person(name: &str) -> Person {
-    Person {
-        login: Some(name.to_owned()),
-        name: name.to_owned(),
-        email: format!("{name}@example.com"),
-    }
-}
-
-fn rejected(message: &str) -> GithubError {
-    GithubError::Rejected {
-        operation: "do it".into(),
-        status: 422,
-        message: message.to_owned(),
-    }
-}
-
-impl State {
-    /// Adds a commit.
-    fn commit(
-        &mut self,
-        parents: Vec<CommitSha>,
-        files: Files,
-        message: &str,
-        by: &str,
-    ) -> CommitSha {
-        let sha: CommitSha = format!("{:040x}", self.commits.len() + 1).parse().unwrap();
-        let commit = Commit {
-            sha: sha.clone(),
-            message: message.to_owned(),
-            author: person(by),
-            committer: person(by),
-            parents,
-        };
-        self.commits.insert(sha.clone(), Object { commit, files });
-        sha
-    }
-
-    fn past(&self, of: &CommitSha) -> BTreeSet<CommitSha> {
-        let mut past = BTreeSet::new();
-        let mut open = vec![of.clone()];
-        while let Some(sha) = open.pop() {
-            if past.insert(sha.clone()) {
-                open.extend(self.commits[&sha].commit.parents.clone());
-            }
-        }
-        past
-    }
-
-    fn find(&self, at: &str) -> Option<CommitSha> {
-        let by_id = || at.parse().ok().filter(|sha| self.commits.contains_key(sha));
-        self.branches.get(at).cloned().or_else(by_id)
-    }
-
-    fn need(&self, at: &str) -> Result<CommitSha, GithubError> {
-        self.find(at).ok_or_else(|| GithubError::NotFound {
-            operation: "find it".into(),
-            object: at.to_owned(),
-            permission: "contents: read",
-        })
-    }
-
-    pub(super) fn files(&self, at: &str) -> &Files {
-        &self.commits[&self.find(at).unwrap()].files
-    }
-
-    pub(super) fn message(&self, at: &str) -> &str {
-        &self.commits[&self.find(at).unwrap()].commit.message
-    }
-
-    fn follow(&mut self) {
-        for pull in &mut self.pulls {
-            if pull.details.state == PullRequestState::Open {
-                match self.branches.get(&pull.details.request.head) {
-                    Some(sha) => pull.details.request.head_sha = sha.clone(),
-                    None => pull.close(),
-                }
-            }
-        }
-    }
-
-    fn pull(&mut self, number: u64) -> &mut FakePull {
-        let index = usize::try_from(number).unwrap() - 1;
-        &mut self.pulls[index]
-    }
-
-    pub(super) fn open(&self) -> Vec<u64> {
-        let open = |pull: &&FakePull| pull.details.state == PullRequestState::Open;
-        let open = self.pulls.iter().filter(open);
-        open.map(|pull| pull.details.request.number).collect()
-    }
-
-    pub(super) fn bot_branches(&self) -> Vec<String> {
-        let names = self.branches.keys().filter(|name| *name != "dev");
-        names.cloned().collect()
-    }
-}
-
-impl Fake {
-    pub(super) fn new(files: Files) -> Self {
-        let mut state = State {
-            bot: "pins[bot]".to_owned(),
-            ..State::default()
-        };
-        let first = state.commit(Vec::new(), files, "first", "ann");
-        state.branches.insert("dev".to_owned(), first);
-        Self {
-            state: Mutex::new(state),
-            seed: Mutex::new(1),
-        }
-    }
-
-    pub(super) fn seeded(self, seed: u64) -> Self {
-        *self.seed.lock().unwrap() = seed | 1;
-        self
-    }
-
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    /// A person's commit on a branch, with these files changed.
-    pub(super) fn push(&self, branch: &str, by: &str, changes: &[(&str, &str)]) -> CommitSha {
-        let mut state = self.state();
-        let head = state.branches[branch].clone();
-        let mut files = state.commits[&head].files.clone();
-        for (path, text) in changes {
-            files.insert((*path).to_owned(), text.as_bytes().to_vec());
-        }
-        let sha = state.commit(vec![head], files, "by hand", by);
-        state.branches.insert(branch.to_owned(), sha.clone());
-        sha
-    }
-
-    /// A person's commit that takes a file away.
-    pub(super) fn remove(&self, branch: &str, path: &str) {
-        let mut state = self.state();
-        let head = state.branches[branch].clone();
-        let mut files = state.commits[&head].files.clone();
-        files.remove(path);
-        let sha = state.commit(vec![head], files, "by hand", "ann");
-        state.branches.insert(branch.to_owned(), sha);
-    }
-
-    /// Another message for the last commit of a branch.
-    pub(super) fn reword(&self, branch: &str, message: &str) -> CommitSha {
-        let mut state = self.state();
-        let sha = state.branches[branch].clone();
-        let bot = person(&state.bot);
-        let commit = &mut state.commits.get_mut(&sha).unwrap().commit;
-        commit.message = message.to_owned();
-        (commit.author, commit.committer) = (bot.clone(), bot);
-        sha
-    }
-
-    /// Merges the base branch into another, as the button "Update branch" does.
-    pub(super) fn update(&self, branch: &str, by: &str) -> CommitSha {
-        let mut state = self.state();
-        let (head, dev) = (
-            state.branches[branch].clone(),
-            state.branches["dev"].clone(),
-        );
-        let mut files = state.commits[&dev].files.clone();
-        let pins = state.commits[&head].files.clone();
-        files.extend(
-            pins.into_iter()
-                .filter(|(path, _)| path.starts_with("registry/")),
-        );
-        let sha = state.commit(vec![head, dev], files, "Merge branch 'dev'", by);
-        state.branches.insert(branch.to_owned(), sha.clone());
-        sha
-    }
-
-    /// A person's change of the last commit of a branch, with its message and in its maker's name.
-    pub(super) fn amend(&self, branch: &str, changes: &[(&str, &str)]) -> CommitSha {
-        let mut state = self.state();
-        let Object { commit, mut files } = state.commits[&state.branches[branch]].clone();
-        for (path, text) in changes {
-            files.insert((*path).to_owned(), text.as_bytes().to_vec());
-        }
-        let sha = state.commit(commit.parents, files, &commit.message, &commit.author.name);
-        state.branches.insert(branch.to_owned(), sha.clone());
-        sha
-    }
-
-    /// A commit on no branch, after another.
-    pub(super) fn aside(&self, after: &CommitSha) -> CommitSha {
-        let mut state = self.state();
-        let files = state.commits[after].files.clone();
-        state.commit(vec![after.clone()], files, "aside", "ann")
-    }
-
-    /// Merges a pull request with a merge commit.
-    pub(super) fn merge_whole(&self, number: u64) {
-        let merged = self.merge(number);
-        let mut state = self.state();
-        let head = state.pull(number).details.request.head_sha.clone();
-        let object = state.commits.get_mut(&merged).unwrap();
-        object.commit.parents.push(head);
-    }
-
-    /// Merges a pull request as one new commit.
-    pub(super) fn merge(&self, number: u64) -> CommitSha {
-        let mut state = self.state();
-        state.follow();
-        let head = state.pull(number).details.request.head_sha.clone();
-        let mut files = state.files("dev").clone();
-        files.extend(state.commits[&head].files.clone());
-        let dev = state.branches["dev"].clone();
-        let sha = state.commit(vec![dev], files, "merged", "ann");
-        state.branches.insert("dev".to_owned(), sha.clone());
-        let details = &mut state.pull(number).details;
-        details.state = PullRequestState::Merged;
-        details.closed_at = Some(Timestamp::now());
-        sha
-    }
-
-    async fn call(&self, name: &'static str) -> Result<(), GithubError> {
-        let turns = {
-            let mut seed = self.seed.lock().unwrap();
-            *seed ^= *seed << 13;
-            *seed ^= *seed >> 7;
-            *seed ^= *seed << 17;
-            *seed % 8
-        };
-        for _ in 0..turns {
-            tokio::task::yield_now().await;
-        }
-        let mut state = self.state();
-        state.follow();
-        *state.calls.entry(name).or_default() += 1;
-        match state.failing.get_mut(name) {
-            Some(0) => Err(GithubError::Server {
-                operation: name.to_owned(),
-                status: 502,
-                message: "down".into(),
-            }),
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-}
-
 impl Forge for Fake {
+    async fn viewer(&self) -> Result<String, GithubError> {
+        self.call("viewer").await?;
+        Ok(self.state().bot.clone())
+    }
+
     async fn branch_head(&self, branch: &str) -> Result<Option<CommitSha>, GithubError> {
         self.call("branch_head").await?;
         Ok(self.state().branches.get(branch).cloned())
@@ -437,6 +137,7 @@ impl Forge for Fake {
     }
 
     async fn ahead(&self, base: &str, head: &str) -> Result<Ahead, GithubError> {
+        self.call("ahead").await?;
         let Comparison {
             ahead_by,
             behind_by,
@@ -458,11 +159,12 @@ impl Forge for Fake {
             commits: commits
                 .map(|sha| state.commits[sha].commit.clone())
                 .collect(),
-            files: new
-                .iter()
-                .filter(|(path, bytes)| old.get(*path) != Some(*bytes))
-                .map(|(path, _)| path.clone())
-                .collect(),
+            files: state.list(
+                new.iter()
+                    .filter(|(path, bytes)| old.get(*path) != Some(*bytes))
+                    .map(|(path, _)| path.clone())
+                    .collect(),
+            ),
         })
     }
 
