@@ -1,25 +1,15 @@
+mod class;
+mod hint;
+
 use std::path::PathBuf;
 
 use oci::OciError;
 use process::ProcessError;
 use registry_model::{Digest, ImageError, PinnedImage, Platform, Repository};
 
-use crate::build::{BuildFailure, Feature};
+pub use class::ErrorClass;
 
-/// Which part of the work an error belongs to; the command line has an exit code for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The input is wrong, or a tool that is needed is missing or too old.
-    Input,
-    /// Asking the registry, building or pushing failed.
-    Build,
-    /// The registry does not let us push.
-    Access,
-    /// Writing the pins or proposing them failed.
-    Pin,
-    /// The caller cancelled.
-    Cancelled,
-}
+use crate::build::{BuildFailure, Feature};
 
 /// Why images could not be planned, built or pinned. Holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -242,6 +232,16 @@ pub enum FactoryError {
         /// The image.
         image: PinnedImage,
     },
+    /// What was built, or what the tag of the inputs stands for, is not what is to be pinned.
+    #[error("use `{image}` for {item}: {problem}")]
+    Unfit {
+        /// The processor.
+        item: String,
+        /// The image.
+        image: PinnedImage,
+        /// `it is for linux/arm64, and wanted is linux/amd64`.
+        problem: String,
+    },
     /// Somebody else built the same inputs meanwhile, with other bits.
     #[error(
         "record `{repository}@{ours}` as `{tag}`: that tag stands for {theirs} since a moment ago"
@@ -290,12 +290,12 @@ pub enum FactoryError {
         base: String,
     },
     /// The open request of the branch has pins that this run would take away.
-    #[error("write pins to {place}: it pins `{file}`, which this run says nothing of")]
+    #[error("write pins to {place}: it pins {what}, which this run says nothing of")]
     PinsPartial {
         /// `pull request #7`.
         place: String,
-        /// The first such registry file.
-        file: String,
+        /// The first such registry file, or that there are too many.
+        what: String,
     },
     /// The images are of code that the branch does not have.
     #[error("propose pins for `{base}`: they are of commit {commit}, which `{base}` does not have")]
@@ -375,204 +375,6 @@ pub enum FactoryError {
         /// What was going on.
         operation: &'static str,
     },
-}
-
-impl FactoryError {
-    /// Which part of the work failed.
-    #[must_use]
-    pub fn class(&self) -> ErrorClass {
-        if self.is_cancelled() {
-            return ErrorClass::Cancelled;
-        }
-        match self {
-            Self::NoDockerfile { .. }
-            | Self::NoContext { .. }
-            | Self::NoRepository { .. }
-            | Self::BadRepository { .. }
-            | Self::NoPinPlace { .. }
-            | Self::ShadowedBase { .. }
-            | Self::IgnoreRule { .. }
-            | Self::Read { .. }
-            | Self::Write { .. }
-            | Self::BadJson { .. }
-            | Self::UnknownSchema { .. }
-            | Self::NoEngine { .. }
-            | Self::EngineDenied { .. }
-            | Self::Engine { .. }
-            | Self::EngineWithoutBuildKit { .. }
-            | Self::EngineLacks { .. }
-            | Self::NoBuilder { .. }
-            | Self::NoSecret { .. }
-            | Self::OlderThanEpoch { .. }
-            | Self::NoDockerCli
-            | Self::NoBuildx
-            | Self::BuildxTooOld { .. }
-            | Self::NoBranch { .. }
-            | Self::History(_)
-            | Self::UnreadablePins { .. }
-            | Self::NoPinFiles { .. } => ErrorClass::Input,
-            Self::Registry(_)
-            | Self::NoBaseImage { .. }
-            | Self::BuildFailed(_)
-            | Self::Buildx(_)
-            | Self::Metadata { .. }
-            | Self::NotInRegistry { .. }
-            | Self::BuiltMeanwhile { .. }
-            | Self::TooDeep { .. } => ErrorClass::Build,
-            Self::PushDenied { .. } => ErrorClass::Access,
-            Self::PinPlace { .. }
-            | Self::PartlyPinned { .. }
-            | Self::PinsBlocked { .. }
-            | Self::PinBranch { .. }
-            | Self::PinsPartial { .. }
-            | Self::PinSource { .. }
-            | Self::PinsContended { .. }
-            | Self::PinLoop { .. }
-            | Self::ReportsDisagree { .. }
-            | Self::Forge(_) => ErrorClass::Pin,
-            Self::Cancelled { .. } => ErrorClass::Cancelled,
-        }
-    }
-
-    /// Whether the caller's cancellation is the cause.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        match self {
-            Self::Cancelled { .. } => true,
-            Self::Buildx(error) | Self::History(error) => error.is_cancelled(),
-            Self::Forge(error) => error.is_cancelled(),
-            _ => false,
-        }
-    }
-
-    /// What to do about it: a command or a setting.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::NoDockerfile { file, .. } => {
-                format!("create it, or set `build.dockerfile` in {}", file.display())
-            }
-            Self::NoContext { file, .. } => {
-                format!("create it, or set `build.context` in {}", file.display())
-            }
-            Self::NoRepository { .. } => {
-                "set the image prefix, as in `ghcr.io/<owner>/<repository>`".to_owned()
-            }
-            Self::NoPinPlace { file, platforms } => format!(
-                "build for another platform, or add `image.platforms.{}` to {}",
-                platforms.first().map_or("amd64", Platform::arch),
-                file.display()
-            ),
-            Self::ShadowedBase { .. } => {
-                "give the stage another name, or name a tag of the image in `FROM`".to_owned()
-            }
-            Self::NoEngine { .. } => {
-                "start Docker (`systemctl start docker`), or set DOCKER_HOST to an engine that runs"
-                    .to_owned()
-            }
-            Self::EngineDenied { .. } => {
-                "add yourself to the group (`usermod -aG docker $USER`, then log in again), or \
-                 set DOCKER_HOST to an engine of your own"
-                    .to_owned()
-            }
-            Self::Engine { .. } => "check DOCKER_HOST and `docker version`".to_owned(),
-            // Without named contexts, hardly anything can be built.
-            Self::EngineWithoutBuildKit { .. }
-            | Self::EngineLacks {
-                feature: Feature::NamedContexts,
-                ..
-            } => "install Docker 23 or newer".to_owned(),
-            Self::EngineLacks { .. } => {
-                "enable the containerd image store of the engine (`{\"features\": \
-                 {\"containerd-snapshotter\": true}}` in /etc/docker/daemon.json, then restart it), \
-                 or build elsewhere: `docker buildx create --driver docker-container --use` (or \
-                 `remote`, `kubernetes`)"
-                    .to_owned()
-            }
-            Self::NoBuilder { .. } => {
-                "`docker buildx ls` lists them; `docker buildx create --name <name>` makes one"
-                    .to_owned()
-            }
-            Self::NoSecret { .. } => {
-                "set it in the environment of this step, as in `env: {TOKEN: ${{ secrets.TOKEN }}}`"
-                    .to_owned()
-            }
-            Self::OlderThanEpoch { .. } => {
-                "set SOURCE_DATE_EPOCH to a time before all files are written; 0 always is"
-                    .to_owned()
-            }
-            Self::PushDenied { refusals } => return refusals.iter().find_map(OciError::hint),
-            Self::NoDockerCli => {
-                "install the Docker command line: https://docs.docker.com/engine/install/"
-                    .to_owned()
-            }
-            Self::NoBuildx | Self::BuildxTooOld { .. } => {
-                "install buildx 0.13 or newer (package docker-buildx-plugin, or \
-                 https://github.com/docker/buildx/releases into ~/.docker/cli-plugins)"
-                    .to_owned()
-            }
-            Self::BuiltMeanwhile { .. } => {
-                "run it again: what the other run built is then reused".to_owned()
-            }
-            Self::NotInRegistry { image } => format!(
-                "check that nobody cleaned up `{}`, then run it again with `--rebuild`",
-                image.repository
-            ),
-            Self::NoBranch { branch } => format!(
-                "fetch it (`git fetch origin {branch}:refs/remotes/origin/{branch}`; in a workflow, \
-                 `fetch-depth: 0` of actions/checkout), or name the branches that are there"
-            ),
-            Self::History(ProcessError::NotFound { .. }) => "install git".to_owned(),
-            Self::History(_) => "give a git clone with --repo".to_owned(),
-            Self::UnreadablePins { branch, .. } => {
-                format!("correct the file on `{branch}`: what it pins must be known to be kept")
-            }
-            Self::NoPinFiles { branch, .. } => format!(
-                "correct `registry-files` in `pipeline.yml` of `{branch}`, or name the branches that \
-                 have processors with --branches"
-            ),
-            Self::PinsBlocked { .. } => {
-                "merge or close it, or let the bot take it over with `--takeover`".to_owned()
-            }
-            Self::PinBranch { .. } => {
-                "name a branch with `--branch` that only the bot uses, another one for each base; or \
-                 delete this one if nobody needs it"
-                    .to_owned()
-            }
-            Self::PinsPartial { .. } => {
-                "pin all processors in one run, or merge or close that request first".to_owned()
-            }
-            Self::PinSource { base, .. } => format!(
-                "run this on `{base}`, after the commit was pushed to it, or name the branch that \
-                 has the commit with `--base`"
-            ),
-            Self::PinsContended { .. } => {
-                "run it again; `concurrency:` in the workflow has runs wait for each other"
-                    .to_owned()
-            }
-            Self::PinLoop { by_merge: true, .. } => {
-                "what the merge changes is an input of these images: add it to `.dockerignore`, or \
-                 copy less into the image"
-                    .to_owned()
-            }
-            Self::PinLoop { .. } => {
-                "check out the commit that was built, without other changes, and pin from there"
-                    .to_owned()
-            }
-            Self::ReportsDisagree { .. } => {
-                "gather only the reports of one run: remove older ones, and build each processor \
-                 on one machine"
-                    .to_owned()
-            }
-            Self::Registry(error) | Self::NoBaseImage { source: error, .. } => {
-                return error.hint();
-            }
-            Self::BuildFailed(failure) => return failure.hint(),
-            Self::Forge(error) => return error.hint(),
-            _ => return None,
-        };
-        Some(text)
-    }
 }
 
 fn list(platforms: &[Platform]) -> String {

@@ -3,9 +3,11 @@ use std::future::Future;
 use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
 use registry_model::{Digest, PinnedImage, Platform, Repository};
 
+use crate::build;
+
 type Answer<T> = Result<T, OciError>;
 
-/// What planning and building ask of an OCI registry.
+/// What planning and building ask of an OCI registry, and of the engine.
 pub trait Images: Sync {
     /// The digest that a tag stands for, if there is one.
     fn resolve(
@@ -62,8 +64,16 @@ pub trait Images: Sync {
         artifact_type: &str,
     ) -> impl Future<Output = Answer<Vec<Referrer>>> + Send;
 
-    /// The content of an artifact.
-    fn artifact(&self, manifest: &PinnedImage) -> impl Future<Output = Answer<Vec<u8>>> + Send;
+    /// The content of an artifact, if it is not longer than that, in bytes.
+    fn artifact(
+        &self,
+        manifest: &PinnedImage,
+        longest: usize,
+    ) -> impl Future<Output = Answer<Option<Vec<u8>>>> + Send;
+
+    /// The id of the image to which the Docker engine gives this name. `None` if it has none, or does
+    /// not answer.
+    fn of_engine(&self, name: &str) -> impl Future<Output = Option<Digest>> + Send;
 }
 
 impl Images for oci::Client {
@@ -115,7 +125,11 @@ impl Images for oci::Client {
         Self::referrers(self, subject, Some(kind)).await
     }
 
-    async fn artifact(&self, manifest: &PinnedImage) -> Answer<Vec<u8>> {
-        Self::artifact(self, manifest).await
+    async fn artifact(&self, manifest: &PinnedImage, longest: usize) -> Answer<Option<Vec<u8>>> {
+        Self::artifact_up_to(self, manifest, longest).await
+    }
+
+    async fn of_engine(&self, name: &str) -> Option<Digest> {
+        build::image_id(name).await
     }
 }

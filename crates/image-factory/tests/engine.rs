@@ -292,23 +292,44 @@ async fn a_key_that_somebody_else_took_meanwhile_is_not_overwritten() {
     .await;
 }
 
+/// Whether a program of this machine has the text among its arguments.
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+fn is_running(text: &str) -> bool {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut arguments = all.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
+    arguments.any(|arguments| String::from_utf8_lossy(&arguments).contains(text))
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("in 30 s: {what}");
+}
+
 #[tokio::test]
 async fn cancelling_ends_the_build() {
     with_store(async |store| {
         let project = Project::new(&store.host);
-        project.processor("slow", &shell("RUN while true; do :; done\n"), "");
+        let sign = uuid::Uuid::new_v4().to_string();
+        let endless = format!("RUN : {sign}; while true; do :; done\n");
+        project.processor("slow", &shell(&endless), "");
         let plan = project.plan(&store.client).await;
         let cancel = CancellationToken::new();
         let options = BuildOptions::new(project.root());
         let build = build(&plan, &store.client, &options, &cancel);
         let stop = async {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            until("the step does not run", || is_running(&sign)).await;
             cancel.cancel();
             Instant::now()
         };
         let (ended, cancelled) = tokio::join!(build, stop);
         assert_eq!(ended.unwrap_err().class(), ErrorClass::Cancelled);
         assert!(cancelled.elapsed() < Duration::from_secs(20));
+        until("the engine goes on with the step", || !is_running(&sign)).await;
     })
     .await;
 }

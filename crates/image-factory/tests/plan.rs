@@ -5,10 +5,18 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "plan/engine_ids.rs"]
+mod engine_ids;
+#[path = "plan/pace.rs"]
+mod pace;
+#[path = "plan/reports.rs"]
+mod reports;
 #[path = "plan/sees.rs"]
 mod sees;
 #[path = "plan/shelf.rs"]
 mod shelf;
+#[path = "plan/warnings.rs"]
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -188,11 +196,61 @@ async fn replaced_bases_are_asked_for_at_their_new_place() {
         bases(&project.item(&shelf).await),
         ["python:3.11-slim = python:local"]
     );
+    let asked = shelf.asked();
+    let python = asked.iter().filter(|question| question.contains("python"));
+    assert_eq!(python.collect::<Vec<_>>(), ["engine python:local"]);
+}
+
+#[tokio::test]
+async fn a_base_that_only_the_engine_has_counts_by_its_id() {
+    let mut project = Project::new("FROM base:1\nCOPY libs /libs\n");
+    let shelf = Shelf::default();
+    let by_name = project.item(&shelf).await;
+    let own = "docker.io/library/base:1";
+    let put = |name: &str, hex: &str| {
+        let mut engine = shelf.engine.lock().unwrap();
+        engine.insert(name.to_owned(), digest(hex));
+    };
+    for replaced in [None, Some("local/base:2")] {
+        let name = replaced.unwrap_or(own);
+        if let Some(by) = replaced {
+            project
+                .options
+                .base_images
+                .insert("base:1".into(), by.into());
+        }
+        put(name, "1");
+        let one = project.item(&shelf).await;
+        assert_eq!(bases(&one), [format!("base:1 = {name}")]);
+        assert_eq!(one.base_images[0].id, Some(digest("1")));
+        assert_ne!(one.key, by_name.key);
+        assert_eq!(project.item(&shelf).await.key, one.key);
+        // The merge of a pin changes nothing of it, whatever the engine has by then.
+        let plan = project.plan(&shelf).await;
+        put(name, "2");
+        assert_eq!(project.after(&plan, &[]).await, []);
+        let two = project.item(&shelf).await;
+        assert_ne!(two.key, one.key);
+        let old = plan.record(&plan.items[0]).unwrap();
+        let plan = project.plan(&shelf).await;
+        let new = plan.record(&plan.items[0]).unwrap();
+        let (from, to) = (
+            digest("1").short().to_owned(),
+            digest("2").short().to_owned(),
+        );
+        let told: Vec<String> = old.diff(&new).iter().map(ToString::to_string).collect();
+        assert_eq!(told, [format!("base `base:1` moved {from}→{to}")]);
+    }
+    // What a registry has is not asked of the engine.
+    project.options.base_images.clear();
+    shelf.put(own, "3");
+    shelf.asked();
+    project.item(&shelf).await;
     assert!(
         !shelf
             .asked()
             .iter()
-            .any(|question| question.contains("python"))
+            .any(|asked| asked.starts_with("engine"))
     );
 }
 
@@ -370,6 +428,21 @@ async fn only_what_is_copied_counts() {
     let linked = project.item(&shelf).await.key;
     project.write("code/other/c.py", "again");
     assert_ne!(project.item(&shelf).await.key, linked);
+    // Here it is not certain which ones are meant.
+    for source in [
+        "libs/[l]ink.py",
+        "libs/**",
+        "--parents libs/*.py",
+        "--parents l*/link.py",
+    ] {
+        project.write(
+            "code/one/Dockerfile",
+            &format!("FROM python:3\nCOPY {source} /libs/\n"),
+        );
+        let before = project.item(&shelf).await.key;
+        project.write("code/other/c.py", source);
+        assert_ne!(project.item(&shelf).await.key, before, "{source}");
+    }
 }
 
 #[tokio::test]
@@ -458,6 +531,56 @@ async fn age_and_force_build_again() {
     assert_eq!(why(&project.item(&shelf).await), "forced");
 }
 
+/// An image that only sets metadata says of itself that it is as old as its base, whenever it was
+/// built.
+#[tokio::test]
+async fn age_is_counted_from_the_last_build_and_ends_in_no_loop() {
+    let mut project = Project::new("FROM scratch\nUSER 5\n");
+    project.options.max_age = Some(Duration::from_secs(3600 * 40));
+    let shelf = Shelf::default();
+    let key = project.item(&shelf).await.key;
+    shelf.put(&format!("{REPOSITORY}:{}", key.tag()), "6");
+    let ago = |hours| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+    let base = config(&[], Some(ago(10_000)));
+    shelf.configs.lock().unwrap().insert(digest("6"), base);
+    let plan = project.plan(&shelf).await;
+    assert!(matches!(plan.items[0].why(), Why::TooOld { .. }));
+
+    // Built again, to the same image.
+    shelf
+        .records
+        .lock()
+        .unwrap()
+        .insert(digest("6"), vec![Vec::new()]);
+    let noted = |hours| shelf.noted.lock().unwrap().insert(digest("6"), ago(hours));
+    noted(1);
+    assert_eq!(project.after(&plan, &[]).await, []);
+    assert!(project.item(&shelf).await.reused().is_some());
+    noted(50);
+    assert!(matches!(
+        project.item(&shelf).await.why(),
+        Why::TooOld { .. }
+    ));
+
+    // A time that was chosen says nothing of the age, but the note does.
+    project.options.settings.source_date_epoch = Some(0);
+    let key = project.item(&shelf).await.key;
+    shelf.put(&format!("{REPOSITORY}:{}", key.tag()), "7");
+    let chosen = config(&[], Some(jiff::Timestamp::UNIX_EPOCH));
+    shelf.configs.lock().unwrap().insert(digest("7"), chosen);
+    assert!(project.item(&shelf).await.reused().is_some());
+    shelf
+        .records
+        .lock()
+        .unwrap()
+        .insert(digest("7"), vec![Vec::new()]);
+    shelf.noted.lock().unwrap().insert(digest("7"), ago(50));
+    assert!(matches!(
+        project.item(&shelf).await.why(),
+        Why::TooOld { .. }
+    ));
+}
+
 #[tokio::test]
 async fn offline_asks_nobody() {
     let mut project = Project::new("FROM python:3\nCOPY libs /libs\n");
@@ -491,7 +614,7 @@ async fn says_what_changed_since_the_pin() {
     };
     keep(vec![b"nonsense".to_vec()]);
     assert_eq!(why(&project.item(&shelf).await), "inputs changed");
-    // The newest counts.
+    // One that can be read is enough.
     keep(vec![b"nonsense".to_vec(), record.to_bytes().unwrap()]);
     let short = digest("8").short().to_owned();
     let item = project.item(&shelf).await;

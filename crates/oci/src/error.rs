@@ -180,6 +180,18 @@ impl OciError {
         }
     }
 
+    /// Whether the registry answered and does not allow it, or wants a login that we do not have.
+    #[must_use]
+    pub fn is_about_access(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials { .. }
+                | Self::Unauthorized { .. }
+                | Self::Forbidden { .. }
+                | Self::PushRefused { .. }
+        )
+    }
+
     /// The page with the setting to change, when the registry has one.
     #[must_use]
     pub fn setting_url(&self) -> Option<String> {
@@ -228,6 +240,19 @@ impl OciError {
                  list it as an insecure host"
                     .to_owned()
             }
+            Self::Unavailable {
+                status: Some(429),
+                retry_after,
+                ..
+            } => {
+                let asked = retry_after.map_or_else(String::new, |pause| {
+                    format!(" (it asks for a pause of {} s)", pause.as_secs())
+                });
+                format!(
+                    "the registry limits how often it may be asked{asked}: run it again later, or \
+                     log in with an account that may ask more often"
+                )
+            }
             Self::NoAnswer { .. } | Self::Unavailable { .. } => {
                 "check that the registry can be reached from here, then run it again".to_owned()
             }
@@ -260,6 +285,16 @@ impl OciError {
             Self::NotAnImage { .. } => {
                 "pin the digest of the index or of the manifest, as the build's metadata file has \
                  it under `containerimage.digest`"
+                    .to_owned()
+            }
+            Self::Refused {
+                status: 300..400, ..
+            } => "the registry, or a proxy before it, sends us in a circle or to an address that is \
+                  not encrypted: correct the address of the registry, or the proxy"
+                .to_owned(),
+            Self::Malformed { .. } | Self::DigestMismatch { .. } => {
+                "check that it is a registry that answers there, and no proxy or log-in page in its \
+                 place"
                     .to_owned()
             }
             Self::TagTaken { .. } => {

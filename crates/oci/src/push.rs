@@ -174,8 +174,9 @@ impl Client {
     /// and cancelled again. Nothing is stored. Never tried again after a refusal.
     ///
     /// Source: OCI distribution specification 1.1, "Pushing a blob in chunks", end-4a. That
-    /// version has no call to cancel; where the registry does not know Docker's `DELETE`, the
-    /// session ends by itself, and this is no error.
+    /// version has no call to cancel; where the registry does not know Docker's `DELETE`, or has the
+    /// session on another host, which may be anybody's, the session ends by itself, and this is no
+    /// error.
     ///
     /// # Errors
     /// [`OciError::PushRefused`] with what is missing and what the registry said; others when the
@@ -191,7 +192,10 @@ impl Client {
         let cancelled = match answer.resolve(location, &operation) {
             Ok(session) => {
                 let cancel = Call::cancel_upload(repository, session, &operation);
-                self.transport.once(&cancel).await.map(drop)
+                match self.transport.is_own(&cancel) {
+                    true => self.transport.once(&cancel).await.map(drop),
+                    false => Ok(()),
+                }
             }
             Err(error) => Err(error),
         };
@@ -246,7 +250,11 @@ impl Client {
                 message,
                 ..
             } => (PushRefusal::ReadOnly, message),
-            OciError::Refused { message, .. } => (PushRefusal::of_message(&message), message),
+            OciError::Refused {
+                status: 400,
+                message,
+                ..
+            } => (PushRefusal::of_message(&message), message),
             other => return other,
         };
         OciError::PushRefused {

@@ -144,6 +144,16 @@ impl Transport {
         found(judge(call, reply).await).map(|_| None)
     }
 
+    /// Whether the request goes to the registry itself, not to another host that it points to.
+    pub(crate) fn is_own(&self, call: &Call<'_>) -> bool {
+        match &call.place {
+            Place::Path(_) => true,
+            Place::Url(url) => self
+                .base(call)
+                .is_ok_and(|base| base.origin() == url.origin()),
+        }
+    }
+
     async fn respond(&self, call: &Call<'_>, limit: Option<Duration>) -> Result<Reply, OciError> {
         let unknown = |response| Reply {
             response,

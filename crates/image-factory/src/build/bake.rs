@@ -6,23 +6,8 @@ use serde::Serialize;
 use super::cache::Cache;
 use super::options::BuildOptions;
 use super::preflight::Engine;
-use crate::plan::{BaseImage, BuildPlan, Decision, ImageSettings, Planned, Why};
-
-/// One image to build: the items of a plan that need the same one.
-#[derive(Clone, Debug)]
-pub(crate) struct Target<'a> {
-    /// What `bake` calls it.
-    pub(crate) id: String,
-    /// How people call it.
-    pub(crate) name: String,
-    /// Any of the items.
-    pub(crate) item: &'a Planned,
-    /// The tag for people.
-    pub(crate) build_tag: String,
-    /// Its steps have all run in this build, if not been pushed: from now on they may come from the
-    /// cache, also where the image is to be made anew.
-    pub(crate) has_run: bool,
-}
+use super::target::Target;
+use crate::plan::{BaseImage, ImageSettings, Planned};
 
 /// A file for `docker buildx bake`. Source: docs.docker.com/build/bake/reference.
 #[derive(Debug, Serialize)]
@@ -66,55 +51,6 @@ struct TargetDefinition {
     pull: bool,
 }
 
-/// The images to build, each once, however many items need it.
-pub(crate) fn targets<'a>(plan: &'a BuildPlan, build_tag: &str) -> Vec<Target<'a>> {
-    let mut targets: Vec<Target<'a>> = Vec::new();
-    for item in plan.to_build() {
-        let same = |target: &Target<'_>| {
-            target.item.repository == item.repository && target.item.key == item.key
-        };
-        if targets.iter().any(same) {
-            continue;
-        }
-        // Two versions of a processor may share a repository; tags must not collide there.
-        let shares = |target: &Target<'_>| target.item.repository == item.repository;
-        let build_tag = match targets.iter().any(shares) {
-            true => format!("{build_tag}-{}", item.key.short()),
-            false => build_tag.to_owned(),
-        };
-        let arch = item.pin_platform.iter().map(|platform| platform.arch());
-        let id = std::iter::once(item.reference.app_name().as_str())
-            .chain(arch)
-            .collect::<Vec<_>>()
-            .join("-");
-        let taken = |id: &str| targets.iter().any(|target| target.id == id);
-        let id = match taken(&id) {
-            true => format!("{id}-{}", targets.len()),
-            false => id,
-        };
-        targets.push(Target {
-            id,
-            name: item.name(),
-            item,
-            build_tag,
-            has_run: false,
-        });
-    }
-    targets
-}
-
-impl Target<'_> {
-    /// Whether what is there already is to be replaced.
-    pub(crate) fn is_renewed(&self) -> bool {
-        matches!(
-            self.item.decision,
-            Decision::Build {
-                why: Why::Forced | Why::TooOld { .. }
-            }
-        )
-    }
-}
-
 /// The argument by which Dockerfiles and BuildKit know the time that counts
 /// (reproducible-builds.org/docs/source-date-epoch).
 pub(crate) const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -126,7 +62,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) root: &'a Path,
     pub(crate) settings: &'a ImageSettings,
     pub(crate) options: &'a BuildOptions,
-    pub(crate) engine: &'a Engine,
+    /// Not known where it makes no difference.
+    pub(crate) engine: Option<&'a Engine>,
 }
 
 impl Recipe<'_> {
@@ -232,7 +169,8 @@ impl Recipe<'_> {
     fn output(&self) -> String {
         let reproducible = self.settings.source_date_epoch.is_some();
         let mut output = vec!["type=image"];
-        output.push(match reproducible && self.engine.is_docker() {
+        let in_docker = self.engine.is_some_and(Engine::is_docker);
+        output.push(match reproducible && in_docker {
             // The engine unpacks what it stores, and cannot do that with rewritten layers. So
             // BuildKit pushes, nothing is stored, and buildx must not try to push what is stored:
             // for BuildKit an empty value means yes, for buildx no.
@@ -272,26 +210,10 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::secrets::{BuildSecret, SecretSource};
+    use super::super::target::targets;
+    use super::super::target::tests::{plan, planned};
     use super::*;
-    use crate::plan::InputKey;
-
-    fn planned(reference: &str, repository: &str, key: u8, why: Why) -> Planned {
-        Planned {
-            reference: reference.parse().unwrap(),
-            file: "registry/x.yaml".into(),
-            pin_platform: None,
-            pinned: None,
-            repository: repository.parse().unwrap(),
-            context: "code".into(),
-            dockerfile: "code/x/Dockerfile".into(),
-            target: None,
-            args: Vec::new(),
-            platforms: vec![registry_model::Platform::linux_amd64()],
-            base_images: Vec::new(),
-            key: InputKey::new([key; 32]),
-            decision: Decision::Build { why },
-        }
-    }
+    use crate::plan::{BuildPlan, Why};
 
     fn engine(driver: &str) -> Engine {
         serde_json::from_value(serde_json::json!({
@@ -306,7 +228,7 @@ mod tests {
             root: Path::new("/repo"),
             settings: &plan.settings,
             options,
-            engine: &engine(driver),
+            engine: Some(&engine(driver)),
         };
         let definition = recipe.definition(&targets(plan, "build-x"));
         serde_json::to_string_pretty(&definition).unwrap()
@@ -314,32 +236,6 @@ mod tests {
 
     fn written(plan: &BuildPlan, options: &BuildOptions) -> String {
         written_by("docker", plan, options)
-    }
-
-    fn plan(items: Vec<Planned>) -> BuildPlan {
-        BuildPlan::new(items, ImageSettings::default())
-    }
-
-    #[test]
-    fn an_image_is_built_once_and_tags_do_not_collide() {
-        let repository = "ghcr.io/acme/llm-litellm";
-        let plan = plan(vec![
-            planned("llm/litellm@1", repository, 1, Why::FirstBuild),
-            planned("llm/litellm@2", repository, 1, Why::FirstBuild),
-            planned("llm/litellm@3", repository, 2, Why::FirstBuild),
-        ]);
-        let targets = targets(&plan, "build-x");
-        let seen: Vec<_> = targets
-            .iter()
-            .map(|target| (target.id.as_str(), target.build_tag.as_str()))
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("llm-litellm-v1", "build-x"),
-                ("llm-litellm-v3", "build-x-020202020202")
-            ]
-        );
     }
 
     #[test]
@@ -352,6 +248,7 @@ mod tests {
         item.base_images = vec![BaseImage {
             name: "base-${HOME}".into(),
             reference: "registry/${HOME}".into(),
+            id: None,
             on_build: None,
             shadowed: false,
         }];
@@ -377,6 +274,7 @@ mod tests {
         item.base_images = vec![BaseImage {
             name: "python:3.11-slim".into(),
             reference: "127.0.0.1:5000/base/python@sha256:abc".into(),
+            id: None,
             on_build: None,
             shadowed: false,
         }];
@@ -428,6 +326,7 @@ mod tests {
         let base = |name: &str, shadowed, digest: &str| BaseImage {
             name: name.to_owned(),
             reference: format!("docker.io/library/{name}{digest}"),
+            id: None,
             on_build: None,
             shadowed,
         };
@@ -468,7 +367,7 @@ mod tests {
             root: Path::new("/repo"),
             settings: &plan.settings,
             options: &options,
-            engine: &engine,
+            engine: Some(&engine),
         };
         let mut targets = targets(&plan, "build-x");
         let no_cache =

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::bake::Target;
+use super::target::Target;
 use crate::FactoryError;
 use crate::plan::BuildPlan;
 

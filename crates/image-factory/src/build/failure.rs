@@ -3,9 +3,10 @@ use std::path::PathBuf;
 
 use registry_model::ProcessorRef;
 
-use super::bake::Target;
 use super::progress::StepError;
 use super::report::BuildReport;
+use super::target::Target;
+use crate::FactoryError;
 use crate::plan::Planned;
 
 /// Some images could not be built or pushed.
@@ -36,7 +37,14 @@ pub struct FailedTarget {
     pub message: String,
     /// At most the last 40 lines that the step printed.
     pub log: Vec<String>,
+    /// What to do about it, if that follows from more than the message.
+    pub hint: Option<String>,
 }
+
+/// What the message of a step that ran says: whatever its program printed is about the program.
+const STEP_FAILED: &str = "did not complete successfully";
+/// What the kernel says of a program of another platform, and shells pass on.
+const FOREIGN: &str = "exec format error";
 
 impl FailedTarget {
     /// A failure that is no step's.
@@ -49,6 +57,21 @@ impl FailedTarget {
             step: None,
             message,
             log: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// The failure of an image that neither its steps nor its push are to blame for.
+    pub(crate) fn of_its_own(item: &Planned, error: &FactoryError) -> Self {
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            message += &format!(": {error}");
+            cause = error.source();
+        }
+        Self {
+            hint: error.hint(),
+            ..Self::new(item, message)
         }
     }
 }
@@ -87,17 +110,32 @@ impl BuildFailure {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let says = |words: &[&str]| {
-            self.failed.iter().any(|failed| {
-                let last = failed.log.last().map_or("", String::as_str);
-                let said = format!("{} {last}", failed.message).to_lowercase();
-                words.iter().any(|word| said.contains(word))
-            })
+        self.failed.iter().find_map(FailedTarget::cure)
+    }
+}
+
+impl FailedTarget {
+    fn cure(&self) -> Option<String> {
+        if self.hint.is_some() {
+            return self.hint.clone();
+        }
+        let says = |text: &str, words: &[&str]| {
+            let text = text.to_lowercase();
+            words.iter().any(|word| text.contains(word))
         };
-        let text = if says(&["exec format error"]) {
-            "let this machine run programs of the other platform: `docker run --privileged --rm \
-             tonistiigi/binfmt --install all`, or docker/setup-qemu-action in a workflow"
-        } else if says(&["unauthorized", "authentication required", "no basic auth"]) {
+        let last = self.log.last().map_or("", String::as_str);
+        if says(&self.message, &[FOREIGN]) || says(last, &[FOREIGN]) {
+            return Some(
+                "let this machine run programs of the other platform: `docker run --privileged \
+                 --rm tonistiigi/binfmt --install all`, or docker/setup-qemu-action in a workflow"
+                    .to_owned(),
+            );
+        }
+        if says(&self.message, &[STEP_FAILED]) {
+            return None;
+        }
+        let says = |words: &[&str]| says(&self.message, words);
+        let text = if says(&["unauthorized", "authentication required", "no basic auth"]) {
             "log in to the registry: `docker login <registry>`"
         } else if says(&["denied", "forbidden", "write_package"]) {
             "let the account you push with write to this repository; on GitHub that is the \
@@ -203,6 +241,7 @@ pub(crate) fn unattributed(text: &[String]) -> FailedTarget {
         step: None,
         message: closing_words(text),
         log: text.iter().rev().take(40).rev().cloned().collect(),
+        hint: None,
     }
 }
 
@@ -268,7 +307,7 @@ impl Excerpt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::bake::targets;
+    use crate::build::target::targets;
     use crate::plan::BuildPlan;
 
     fn plan(names: &[&str]) -> BuildPlan {
@@ -350,6 +389,59 @@ mod tests {
             Some(2)
         );
         assert_eq!(line_of("exporting to image", dockerfile), None);
+    }
+
+    #[test]
+    fn the_cure_is_for_what_failed_and_not_for_what_a_program_printed() {
+        let hint = |message: &str, last: &str| {
+            let failed = FailedTarget {
+                message: message.to_owned(),
+                log: vec![last.to_owned()],
+                ..unattributed(&[])
+            };
+            let failure = BuildFailure {
+                failed: vec![failed],
+                stopped: Vec::new(),
+                report: BuildReport {
+                    schema: 1,
+                    built: Vec::new(),
+                },
+            };
+            failure.hint().unwrap_or_default()
+        };
+        let step = |command: &str, code| {
+            format!(
+                "process \"/bin/sh -c {command}\" did not complete successfully: exit code: {code}"
+            )
+        };
+        for (command, last) in [
+            ("/x.sh", "sh: /x.sh: Permission denied"),
+            ("curl http://db", "curl: (7) Connection refused"),
+            ("git clone x", "fatal: authentication required"),
+            ("test-denied", "1 failed"),
+        ] {
+            assert_eq!(hint(&step(command, 126), last), "", "{command}");
+        }
+        let foreign = hint(&step("uname", 1), "exec /bin/sh: exec format error");
+        assert!(foreign.contains("binfmt"), "{foreign}");
+        for (message, cure) in [
+            (
+                "push access denied, repository does not exist",
+                "account you push with",
+            ),
+            ("failed to authorize: 401 Unauthorized", "docker login"),
+            (
+                "dial tcp 127.0.0.1:1: connect: connection refused",
+                "can reach",
+            ),
+            (
+                "failed to resolve source metadata for x: not found",
+                "base image",
+            ),
+        ] {
+            let hint = hint(message, "unpacking");
+            assert!(hint.contains(cure), "{message}: {hint}");
+        }
     }
 
     #[test]

@@ -3,9 +3,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::bake::Target;
 use super::cache::{Cache, CacheKind};
 use super::options::BuildOptions;
+use super::target::Target;
 use crate::plan::ImageSettings;
 
 /// Something that not every engine can do.

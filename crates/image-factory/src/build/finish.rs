@@ -6,30 +6,28 @@ use oci::{Artifact, Likeness, OciError};
 use registry_model::PinnedImage;
 use sha2::{Digest as _, Sha256};
 
-use super::bake::Target;
+use super::fit::confirm;
 use super::progress::Told;
 use super::report::{Built, Outcome, Replaced};
+use super::reused::Reused;
 use super::rounds::Pushed;
+use super::sizes::{Facts, LOOK_UPS, fill_in, given_up, measure};
+use super::target::Target;
 use crate::plan::{self, BuildPlan, ImageSettings, Planned, Why};
 use crate::{FactoryError, Images};
 
-/// Questions to the registry that are open at once.
-const LOOK_UPS: usize = 64;
 /// The annotations of an inputs record that say which key it explains, and what the builder added to
 /// the image.
 const INPUT_KEY: &str = "dev.pipeline.input-key";
 const SETTINGS: &str = "dev.pipeline.settings";
-const MEASURE_WITHIN: Duration = Duration::from_secs(20);
 
-/// An image that is complete, what came of comparing it with the pins, and sizes.
+/// An image that is complete, what came of comparing it with the pins, and what is known of it and of
+/// those that it takes the place of.
 struct Settled {
     image: PinnedImage,
     kept: Option<Likeness>,
-    sizes: Sizes,
+    facts: Facts,
 }
-
-/// Bytes to pull for all platforms.
-type Sizes = BTreeMap<PinnedImage, u64>;
 
 /// What comes after pushing: the images of the plan, as far as there are any, and what went wrong
 /// with whom.
@@ -38,11 +36,11 @@ pub(super) struct Finished<'a> {
     pub(super) failed: Vec<(&'a Planned, FactoryError)>,
 }
 
-/// Confirms every image, settles those that are new, and measures what changes; all at the same time,
-/// as it is nearly all waiting.
+/// Settles the images that are new, all at the same time, as it is nearly all waiting.
 pub(super) async fn finish<'a, I: Images>(
     plan: &'a BuildPlan,
     pushed: &[Pushed<'a>],
+    reused: Reused<'a>,
     images: &I,
     told: &Told,
 ) -> Finished<'a> {
@@ -50,25 +48,16 @@ pub(super) async fn finish<'a, I: Images>(
     let settled = stream::iter(pushed)
         .map(|pushed| async move { (pushed, settle(plan, pushed, images).await) })
         .buffered(LOOK_UPS)
-        .collect::<Vec<_>>();
-    let reused = plan
-        .items
-        .iter()
-        .filter_map(|item| Some((item, item.reused()?)));
-    let changes = reused.flat_map(|(item, image)| to_measure(item, &image));
-    let (settled, gone, sizes_of_reused) = tokio::join!(
-        settled,
-        missing(plan, images),
-        measure(changes.collect(), images)
-    );
+        .collect::<Vec<_>>()
+        .await;
 
     let mut built = Vec::new();
     for item in &plan.items {
         if let Some(image) = item.reused() {
-            if !gone.contains_key(&image) {
-                let mut reused = report(item, image, Outcome::Reused, None);
-                fill_in(&mut reused, item, &sizes_of_reused);
-                built.push(reused);
+            if reused.has(&image, item) {
+                let mut there = report(item, image, Outcome::Reused, None);
+                fill_in(&mut there, item, &reused.facts);
+                built.push(there);
             }
             continue;
         }
@@ -80,7 +69,7 @@ pub(super) async fn finish<'a, I: Images>(
                 .filter(|_| item.pinned.as_ref() == Some(&settled.image));
             let outcome = kept.map_or(Outcome::Built, Outcome::Kept);
             let mut new = report(item, settled.image.clone(), outcome, Some(pushed));
-            fill_in(&mut new, item, &settled.sizes);
+            fill_in(&mut new, item, &settled.facts);
             built.push(new);
         }
     }
@@ -94,7 +83,7 @@ pub(super) async fn finish<'a, I: Images>(
             }
         }
     }
-    failed.extend(gone.into_values());
+    failed.extend(reused.into_failed());
     Finished { built, failed }
 }
 
@@ -122,40 +111,59 @@ async fn settle<I: Images>(
 ) -> Result<Settled, FactoryError> {
     let target = &pushed.target;
     let new = target.item.repository.at(pushed.digest.clone());
-    let (exists, same) = tokio::join!(
-        images.exists(&new),
-        same_as_pinned(plan, pushed, &new, images)
+    // To attach something and to compare images both take their time, and hardly ever is the new
+    // image not the one that is taken.
+    let (info, same, mut noted) = tokio::join!(
+        confirm(&new, target.item, images),
+        same_as_pinned(plan, pushed, &new, images),
+        note(plan, target, &new, images)
     );
-    if !exists? {
-        return Err(FactoryError::NotInRegistry { image: new });
-    }
+    let info = info?;
     let (image, kept) = match same? {
         Some((image, likeness)) => (image, Some(likeness)),
-        None => (new, None),
+        None => (new.clone(), None),
     };
-    let items = plan.to_build().filter(|item| is_for(pushed, item));
-    let changes = items.flat_map(|item| to_measure(item, &image));
-    let (noted, sizes) = tokio::join!(
-        note(plan, target, &image, images),
-        measure(changes.collect(), images)
-    );
-    noted?;
-    Ok(Settled { image, kept, sizes })
+    let items = || plan.to_build().filter(|item| is_for(pushed, item));
+    let mut unknown: BTreeSet<_> = items().filter_map(|item| given_up(item, &image)).collect();
+    let mut facts = Facts::from([(new.clone(), info)]);
+    if image != new && items().any(|item| item.pinned.as_ref() != Some(&image)) {
+        unknown.insert(image.clone());
+    }
+    let stand_in = async {
+        if image != new {
+            noted = note(plan, target, &image, images).await;
+        }
+        if let Err(error) = noted {
+            let item = &target.name;
+            tracing::warn!(%item, %error, "the inputs of {item} were not recorded, so later plans cannot say what changed");
+        }
+        tag(target, &image, images).await
+    };
+    let (tagged, measured) = tokio::join!(stand_in, measure(unknown, images));
+    tagged?;
+    facts.extend(measured);
+    Ok(Settled { image, kept, facts })
 }
 
-/// Attaches what the image was made from, and then sets the tag of its key.
+/// Attaches what the image was made from.
 async fn note<I: Images>(
     plan: &BuildPlan,
     target: &Target<'_>,
     image: &PinnedImage,
     images: &I,
-) -> Result<(), FactoryError> {
-    if let Some(record) = record(plan, target.item)
-        && let Err(error) = images.attach(image, &record).await
-    {
-        let item = &target.name;
-        tracing::warn!(%item, %error, "the inputs of {item} were not recorded, so later plans cannot say what changed");
+) -> Result<(), OciError> {
+    match record(plan, target.item) {
+        Some(record) => images.attach(image, &record).await.map(drop),
+        None => Ok(()),
     }
+}
+
+/// Lets the tag of the key stand for the image.
+async fn tag<I: Images>(
+    target: &Target<'_>,
+    image: &PinnedImage,
+    images: &I,
+) -> Result<(), FactoryError> {
     let tag = target.item.key.tag();
     let tagged = match target.is_renewed() {
         true => images.move_tag(image, &tag).await,
@@ -183,6 +191,8 @@ fn record(plan: &BuildPlan, item: &Planned) -> Option<Artifact> {
         media_type: plan::MEDIA_TYPE.to_owned(),
         content: content.ok()?,
         annotations: BTreeMap::from([
+            // Also where the image was there before: its age counts from now.
+            (plan::CREATED.to_owned(), jiff::Timestamp::now().to_string()),
             (INPUT_KEY.to_owned(), item.key.to_string()),
             (SETTINGS.to_owned(), fingerprint(&plan.settings)),
         ]),
@@ -267,31 +277,6 @@ async fn same_as_pinned<I: Images>(
     Ok(None)
 }
 
-/// The images to be reused that are not there, or that could not be asked for.
-async fn missing<'a, I: Images>(
-    plan: &'a BuildPlan,
-    images: &I,
-) -> BTreeMap<PinnedImage, (&'a Planned, FactoryError)> {
-    let reused = plan.items.iter();
-    let reused = reused.filter_map(|item| Some((item.reused()?, item)));
-    let distinct: BTreeMap<PinnedImage, &Planned> = reused.collect();
-    stream::iter(distinct)
-        .map(|(image, item)| async move {
-            let error = match images.exists(&image).await {
-                Ok(true) => return None,
-                Ok(false) => FactoryError::NotInRegistry {
-                    image: image.clone(),
-                },
-                Err(error) => error.into(),
-            };
-            Some((image, (item, error)))
-        })
-        .buffer_unordered(LOOK_UPS)
-        .filter_map(std::future::ready)
-        .collect()
-        .await
-}
-
 fn report(
     item: &Planned,
     image: PinnedImage,
@@ -315,49 +300,8 @@ fn report(
         platforms: item.platforms.clone(),
         base_images: item.base_images.clone(),
         tags: tags.into_iter().collect(),
+        kind: None,
         size: None,
         seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
-    }
-}
-
-/// The images whose sizes are wanted: the one that an item pins from now on, and the one that it pins
-/// no more.
-fn to_measure(item: &Planned, image: &PinnedImage) -> Vec<PinnedImage> {
-    if item.pinned.as_ref() == Some(image) {
-        return Vec::new();
-    }
-    // Another registry may be out of reach: a mirror has its own repositories only.
-    let host = image.repository.host();
-    let old = item.pinned.iter();
-    let old = old.filter(|old| old.repository.host() == host);
-    old.chain([image]).cloned().collect()
-}
-
-/// The sizes of images. They are for people: a missing one is no failure, and none is waited for long.
-async fn measure<I: Images>(wanted: BTreeSet<PinnedImage>, images: &I) -> Sizes {
-    stream::iter(wanted)
-        .map(|image| async move {
-            match images.describe(&image).await {
-                Ok(info) => Some((image, info.compressed_size)),
-                Err(error) => {
-                    tracing::debug!(%image, %error, "size unknown");
-                    None
-                }
-            }
-        })
-        .buffer_unordered(LOOK_UPS)
-        .filter_map(std::future::ready)
-        .take_until(tokio::time::sleep(MEASURE_WITHIN))
-        .collect()
-        .await
-}
-
-fn fill_in(built: &mut Built, item: &Planned, sizes: &Sizes) {
-    if item.pinned.as_ref() == Some(&built.image) {
-        return;
-    }
-    built.size = sizes.get(&built.image).copied();
-    if let Some(old) = &mut built.replaces {
-        old.size = sizes.get(&old.image).copied();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What it tells while it works is a table at the top of `progress.rs`.
 
+mod address;
 mod bake;
 mod cache;
 mod csv;
@@ -9,19 +10,25 @@ mod epoch;
 mod failure;
 mod feature;
 mod finish;
+mod fit;
+mod image_id;
 mod options;
 mod passing;
 mod preflight;
 mod progress;
 mod rawjson;
 mod report;
+mod reused;
 mod rounds;
 mod run;
 mod secrets;
+mod sizes;
+mod target;
 
 pub use cache::{Cache, CacheError, CacheKind};
 pub use failure::{BuildFailure, FailedTarget};
 pub use feature::Feature;
+pub(crate) use image_id::image_id;
 pub use options::BuildOptions;
 pub use preflight::{Engine, preflight};
 pub use report::{BuildReport, Built, Outcome, Replaced};

@@ -7,6 +7,7 @@ use process::{Command, ProcessError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::address::engine_address;
 use super::feature::Feature;
 use crate::FactoryError;
 
@@ -70,8 +71,8 @@ impl Engine {
 }
 
 /// Asks buildx, the builder (the current one, or the one named), and the Docker engine (at
-/// `DOCKER_HOST`, or its usual socket) whether they can build. Builders of other kinds need no
-/// engine.
+/// `DOCKER_HOST`, that of the current context, or its usual socket) whether they can build. Builders of
+/// other kinds need no engine.
 ///
 /// # Errors
 /// One for each thing that can be missing; [`FactoryError::hint`] says how to get it.
@@ -124,12 +125,14 @@ pub async fn preflight(
     Ok(engine)
 }
 
-/// Where the engine is, as for the `docker` command line without contexts.
-fn engine_address() -> String {
-    std::env::var("DOCKER_HOST")
-        .ok()
-        .filter(|host| !host.is_empty())
-        .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
+/// Whether the Docker engine can do all that is asked, and so can any other builder: then it need not
+/// be known which one is the current one, which buildx takes its time to say.
+pub(super) async fn whoever_builds_can(wanted: &BTreeSet<Feature>) -> bool {
+    let by_all = |feature: &Feature| *feature == Feature::NamedContexts;
+    wanted.iter().all(by_all)
+        && ask_version(&engine_address())
+            .await
+            .is_ok_and(|found| number(&found.version) >= Some(ENGINE_CONTEXTS))
 }
 
 /// What the Docker engine says of itself.
@@ -140,7 +143,14 @@ struct DockerEngine {
     containerd_store: bool,
 }
 
-async fn ask_engine(address: &str) -> Result<DockerEngine, FactoryError> {
+/// An engine that has BuildKit.
+struct Versioned {
+    docker: Docker,
+    version: String,
+    api_version: String,
+}
+
+async fn ask_version(address: &str) -> Result<Versioned, FactoryError> {
     let docker = Docker::connect_with_host(address)
         .map_err(|error| engine_error(address, error))?
         .with_timeout(ANSWER_WITHIN);
@@ -153,14 +163,24 @@ async fn ask_engine(address: &str) -> Result<DockerEngine, FactoryError> {
     if number(&api_version).is_some_and(|api| api < API_BUILDKIT) {
         return Err(FactoryError::EngineWithoutBuildKit { found: version });
     }
-    let info = docker
+    Ok(Versioned {
+        docker,
+        version,
+        api_version,
+    })
+}
+
+async fn ask_engine(address: &str) -> Result<DockerEngine, FactoryError> {
+    let found = ask_version(address).await?;
+    let info = found
+        .docker
         .info()
         .await
         .map_err(|error| engine_error(address, error))?;
     let store = info.driver_status.unwrap_or_default();
     Ok(DockerEngine {
-        version,
-        api_version,
+        version: found.version,
+        api_version: found.api_version,
         containerd_store: store.iter().any(|pair| pair == &CONTAINERD_STORE),
     })
 }
@@ -253,7 +273,8 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     None
 }
 
-async fn ask_buildx(cancel: &CancellationToken) -> Result<String, FactoryError> {
+/// The version of buildx, if it is new enough.
+pub(super) async fn ask_buildx(cancel: &CancellationToken) -> Result<String, FactoryError> {
     let asked = Command::new("docker")
         .args(["buildx", "version"])
         .timeout(ANSWER_WITHIN)

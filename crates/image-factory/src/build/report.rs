@@ -2,7 +2,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use oci::Likeness;
+use oci::{ImageKind, Likeness};
 use registry_model::{PinnedImage, Platform, ProcessorRef};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct Built {
     pub seconds: f64,
     /// What is pinned now, if it is another image.
     pub replaces: Option<Replaced>,
+    /// Whether its digest names an index or one platform's manifest; known if the pin is to change.
+    #[serde(default)]
+    pub kind: Option<ImageKind>,
     /// Bytes to pull for all platforms, compressed; known if the pin is to change.
     pub size: Option<u64>,
 }

@@ -13,10 +13,11 @@ use process::{Command, ProcessError, Stream};
 use registry_model::Digest;
 use tokio_util::sync::CancellationToken;
 
-use super::bake::{EPOCH, Recipe, Target};
+use super::bake::{EPOCH, Recipe};
 use super::failure::{FailedTarget, attribute, unattributed};
 use super::passing::is_passing;
 use super::progress::{Progress, Told};
+use super::target::Target;
 use crate::FactoryError;
 use crate::plan::Provenance;
 
@@ -24,6 +25,8 @@ use crate::plan::Provenance;
 const APART: usize = 8;
 /// BuildKit's messages have 16 MiB at most; in JSON they are longer.
 const LONGEST_NEWS: usize = 32 * 1024 * 1024;
+/// Whether buildx asks git about the context (docs.docker.com/build/building/variables).
+const GIT_INFO: &str = "BUILDX_GIT_INFO";
 
 /// An image that the builder says it pushed.
 pub(super) struct Pushed<'a> {
@@ -104,7 +107,9 @@ impl<'a> Rounds<'a> {
                             digest,
                             time,
                         }),
-                        Err(error) => self.failed(of_its_own(&target, &error), done),
+                        Err(error) => {
+                            self.failed(FailedTarget::of_its_own(target.item, &error), done);
+                        }
                     }
                 }
                 return Ok(Vec::new());
@@ -178,7 +183,7 @@ impl<'a> Rounds<'a> {
                 }
                 // There is no work to be lost, and its own error tells it best.
                 Err(error) if error.is_cancelled() || is_only => return Err(error),
-                Err(error) => of_its_own(&target, &error),
+                Err(error) => FailedTarget::of_its_own(target.item, &error),
             };
             self.failed(failed, done);
             if self.recipe.options.fail_fast {
@@ -304,7 +309,13 @@ impl<'a> Rounds<'a> {
             Some(Provenance::Max) => "--provenance=mode=max",
         };
         let builder = self.recipe.options.builder.iter();
-        Command::new("docker")
+        let mut command = Command::new("docker");
+        if settings.provenance.is_none() {
+            // Before anything is built, buildx asks git seven things of each target, one target
+            // after the other. The answers go into the provenance only.
+            command = command.env(GIT_INFO, "false");
+        }
+        command
             .args(["buildx", "bake", "--progress=rawjson", provenance])
             .arg(format!("--sbom={}", settings.sbom))
             .args(builder.map(|name| format!("--builder={name}")))
@@ -341,17 +352,6 @@ impl<'a> Rounds<'a> {
             .map(|(index, failed)| (Some(index), failed))
             .collect()
     }
-}
-
-/// The failure of an image that neither its steps nor its push are to blame for.
-fn of_its_own(target: &Target<'_>, error: &FactoryError) -> FailedTarget {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        message += &format!(": {error}");
-        cause = error.source();
-    }
-    FailedTarget::new(target.item, message)
 }
 
 /// A number from 0 to 1.

@@ -6,17 +6,19 @@ use oci::OciError;
 use registry_model::Repository;
 use tokio_util::sync::CancellationToken;
 
-use super::bake::{self, Recipe, Target};
+use super::bake::Recipe;
 use super::epoch;
 use super::failure::{BuildFailure, FailedTarget};
 use super::feature::wanted;
 use super::finish::finish;
 use super::options::BuildOptions;
-use super::preflight::{Engine, preflight};
+use super::preflight::{Engine, ask_buildx, preflight, whoever_builds_can};
 use super::progress::Told;
 use super::report::BuildReport;
+use super::reused::{Reused, confirm_reused};
 use super::rounds::{Done, Rounds};
 use super::secrets;
+use super::target::{Target, targets};
 use crate::plan::BuildPlan;
 use crate::{FactoryError, Images};
 
@@ -27,8 +29,8 @@ const ASKED_AT_ONCE: usize = 32;
 ///
 /// When nothing is to be built, no engine is needed. Before anything is built, it is made sure that
 /// the engine can do what is asked, that the secrets have values, and that the registry lets us
-/// push. On cancellation the build is ended, and nothing stays behind but what is in the registry
-/// already.
+/// push. Meanwhile the images that are reused are confirmed. On cancellation the build is ended, and
+/// nothing stays behind but what is in the registry already.
 ///
 /// # Errors
 /// When the engine is not fit, pushing is refused, an image fails (the others are in
@@ -43,42 +45,59 @@ pub async fn build<I: Images>(
         path: options.root.clone(),
         source,
     })?;
-    let targets = bake::targets(plan, &build_tag());
+    let targets = targets(plan, &build_tag());
     let mut told = Told::default();
-    let mut done = Done::default();
     if !targets.is_empty() {
         told = Told::new(secrets::redactor(&options.secrets, &root)?);
         epoch::check(plan, &targets, &root)?;
-        let engine = prepare(plan, &targets, images, options, cancel).await?;
+    }
+    let engine = match targets.is_empty() {
+        true => None,
+        false => prepare(plan, &targets, images, options, cancel).await?,
+    };
+    let build = async {
+        if targets.is_empty() {
+            return Ok(Done::default());
+        }
         let recipe = Recipe {
             root: &root,
             settings: &plan.settings,
             options,
-            engine: &engine,
+            engine: engine.as_ref(),
         };
-        done = Rounds::new(recipe, told.clone())
-            .run(targets, cancel)
-            .await?;
-    }
+        let rounds = Rounds::new(recipe, told.clone());
+        match engine {
+            Some(_) => rounds.run(targets, cancel).await,
+            None => beside(&rounds, targets, cancel).await,
+        }
+    };
+    let (done, reused) = tokio::try_join!(build, async {
+        tokio::select! {
+            // The build ends in its own way, and says so.
+            biased;
+            () = cancel.cancelled() => Ok(Reused::default()),
+            reused = confirm_reused(plan, images) => Ok(reused),
+        }
+    })?;
 
     let finished = tokio::select! {
         biased;
         () = cancel.cancelled() => {
             return Err(FactoryError::Cancelled { operation: "confirm the images" });
         }
-        finished = finish(plan, &done.pushed, images, &told) => finished,
+        finished = finish(plan, &done.pushed, reused, images, &told) => finished,
     };
     let report = BuildReport {
         schema: 1,
         built: finished.built,
     };
-    let mut failed = done.failed;
-    let mut errors = finished.failed.into_iter();
-    if failed.is_empty() {
-        // What is wrong with one image is told best by its own error; the others are complete.
-        return errors.next().map_or(Ok(report), |(_, error)| Err(error));
+    let (mut failed, mut errors) = (done.failed, finished.failed);
+    if failed.is_empty() && errors.len() <= 1 && (errors.is_empty() || report.built.is_empty()) {
+        // What is wrong with the only image is told best by its own error.
+        return errors.pop().map_or(Ok(report), |(_, error)| Err(error));
     }
-    failed.extend(errors.map(|(item, error)| FailedTarget::new(item, error.to_string())));
+    let of_its_own = |(item, error): (_, FactoryError)| FailedTarget::of_its_own(item, &error);
+    failed.extend(errors.into_iter().map(of_its_own));
     Err(FactoryError::BuildFailed(Box::new(BuildFailure {
         failed,
         stopped: done.stopped,
@@ -93,34 +112,58 @@ fn build_tag() -> String {
     format!("{}-{random:08x}", now.strftime("build-%Y%m%dT%H%M%SZ"))
 }
 
-/// Makes sure that the engine and the registry will do their part.
+/// Makes sure that the engine and the registry will do their part. Returns what builds, if it makes a
+/// difference.
 async fn prepare<I: Images>(
     plan: &BuildPlan,
     targets: &[Target<'_>],
     images: &I,
     options: &BuildOptions,
     cancel: &CancellationToken,
-) -> Result<Engine, FactoryError> {
+) -> Result<Option<Engine>, FactoryError> {
+    let wanted = wanted(targets, &plan.settings, options);
     let repositories: BTreeSet<&Repository> = targets
         .iter()
         .map(|target| &target.item.repository)
         .collect();
+    let engine = async {
+        // Of a builder that is named it is made sure that it is there.
+        if options.builder.is_none() && whoever_builds_can(&wanted).await {
+            return Ok(None);
+        }
+        let engine = preflight(options.builder.as_deref(), cancel).await?;
+        engine.check(&wanted).map(|()| Some(engine))
+    };
     let (engine, pushable) = tokio::select! {
         biased;
         () = cancel.cancelled() => {
             return Err(FactoryError::Cancelled { operation: "prepare the build" });
         }
-        both = async {
-            tokio::join!(
-                preflight(options.builder.as_deref(), cancel),
-                check_push(repositories, images)
-            )
-        } => both,
+        both = async { tokio::join!(engine, check_push(repositories, images)) } => both,
     };
     let engine = engine?;
-    engine.check(&wanted(targets, &plan.settings, options))?;
     pushable?;
     Ok(engine)
+}
+
+/// Builds while buildx says its version: it says so before it has begun. One that is too old is
+/// stopped, and what is missing is told by its own error.
+async fn beside<'t>(
+    rounds: &Rounds<'_>,
+    targets: Vec<Target<'t>>,
+    cancel: &CancellationToken,
+) -> Result<Done<'t>, FactoryError> {
+    let stop = cancel.child_token();
+    let version = async {
+        let version = ask_buildx(cancel).await;
+        if version.is_err() {
+            stop.cancel();
+        }
+        version
+    };
+    let (done, version) = tokio::join!(rounds.run(targets, &stop), version);
+    version?;
+    done
 }
 
 /// Whether we may push to each of the repositories.
@@ -134,10 +177,8 @@ async fn check_push<I: Images>(
         .filter_map(|asked| std::future::ready(asked.err()))
         .collect()
         .await;
-    let no_answer = |error: &OciError| {
-        error.is_retryable() || matches!(error, OciError::NoAnswer { .. } | OciError::SetUp { .. })
-    };
-    let (unasked, refusals): (Vec<_>, Vec<_>) = errors.into_iter().partition(no_answer);
+    let (refusals, unasked): (Vec<_>, Vec<_>) =
+        errors.into_iter().partition(OciError::is_about_access);
     match (refusals.is_empty(), unasked.into_iter().next()) {
         (false, _) => Err(FactoryError::PushDenied { refusals }),
         (true, Some(error)) => Err(error.into()),

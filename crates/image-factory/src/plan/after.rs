@@ -10,7 +10,7 @@ use super::evidence::Evidence;
 use super::inputs;
 use super::model::{BaseImage, InputKey, Planned, item_name};
 use super::options::PlanOptions;
-use super::record::record;
+use super::record::{InputsRecord, record};
 use super::run::{Work, draft, in_background, open_git, registry_files};
 use super::tree::{Files, Git};
 use crate::FactoryError;
@@ -53,6 +53,8 @@ pub struct BuiltAgain {
     /// What the merge changes of its inputs. None: it is not the merge that changes them; the files
     /// here are not those that it was built from.
     pub changes: Vec<InputChange>,
+    /// What it would be built from here, without the merge.
+    pub now: Option<InputsRecord>,
 }
 
 /// Plans for the tree as it will be once pins are merged: what would have to be built again. To
@@ -80,9 +82,10 @@ pub async fn after(
         options,
         cancel,
     };
+    let files = Files::of(options);
     let merged = Files {
         edits: Arc::new(edits),
-        ..Files::of(options)
+        ..files.clone()
     };
     let (after, evidence) = merge.key(merged, items.clone()).await?;
     let again: Vec<(&Proposed, Planned)> = proposed
@@ -93,19 +96,19 @@ pub async fn after(
     if again.is_empty() {
         return Ok(Vec::new());
     }
-    let (now, before) = merge.key(Files::of(options), items).await?;
+    let (now, before) = merge.key(files, items).await?;
     let now: BTreeMap<String, Planned> = now.into_iter().map(|item| (item.name(), item)).collect();
     Ok(again
         .into_iter()
         .map(|(proposed, after)| {
             let name = item_name(&proposed.reference, proposed.pin_platform.as_ref());
             let inputs = |evidence, item| record(evidence, item, &options.settings);
-            let old = now.get(&name).and_then(|item| inputs(&before, item));
-            let changes = match (old, inputs(&evidence, &after)) {
-                (Some(old), Some(new)) => old.diff(&new),
+            let now = now.get(&name).and_then(|item| inputs(&before, item));
+            let changes = match (&now, inputs(&evidence, &after)) {
+                (Some(now), Some(new)) => now.diff(&new),
                 _ => Vec::new(),
             };
-            BuiltAgain { name, changes }
+            BuiltAgain { name, changes, now }
         })
         .collect())
 }

@@ -9,9 +9,10 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::dockerfile::{Analysis, OfGit, Visible};
+use super::evidence::Evidence;
 use super::key::{FieldHash, KeyInputs, input_key};
 use super::model::{BaseImage, ImageSettings, InputKey, Planned};
-use super::tree::{Disk, Files, Picked, Tree, View, Wanted, ignore_file, shows_git};
+use super::tree::{Disk, Files, Picked, Tree, View, Wanted, ignore_file, ignore_file_of_context};
 use crate::FactoryError;
 
 /// What is known of an item before the registry is asked for its base images.
@@ -35,6 +36,8 @@ pub(crate) struct Made {
     pub(crate) tree: usize,
     /// What it sees of it, by path in the context; the empty path is all of it.
     pub(crate) sees: Vec<String>,
+    /// A `.git` that it sees.
+    pub(crate) git: Option<OfGit>,
 }
 
 /// Reads and understands the Dockerfiles of the items, each once.
@@ -43,6 +46,7 @@ pub(crate) fn prepare(files: &Files, items: &[Planned]) -> Result<Vec<Prepared>,
     for item in items {
         contexts.entry(&item.context).or_insert(item);
     }
+    let mut shared = BTreeMap::new();
     for (context, item) in contexts {
         if !files.root.join(context).is_dir() {
             return Err(FactoryError::NoContext {
@@ -50,39 +54,56 @@ pub(crate) fn prepare(files: &Files, items: &[Planned]) -> Result<Vec<Prepared>,
                 context: context.to_path_buf(),
             });
         }
+        let file = ignore_file_of_context(&files.root, context);
+        let rules = file.map(|file| (files.read(&file).ok().map(Arc::from), file));
+        shared.insert(context, rules);
     }
     let prepared: Vec<Prepared> = items
         .par_iter()
-        .map(|item| prepare_one(files, item))
+        .map(|item| {
+            let shared = shared.get(&*item.context).and_then(Option::as_ref);
+            prepare_one(files, item, shared)
+        })
         .collect::<Result<_, _>>()?;
     Ok(prepared)
 }
 
-/// Says where the builder is sent `.git`, which never counts: once for each view of a context.
-pub(crate) fn warn_of_git(files: &Files, items: &[Planned], prepared: &[Prepared]) {
+/// Says where the builder is sent `.git`, which never counts: each once.
+pub(crate) fn warn_of_git(items: &[Planned], evidence: &Evidence) {
     let mut told = BTreeSet::new();
-    for (item, prepared) in items.iter().zip(prepared) {
-        let what = match prepared.analysis.visible.of_git() {
-            OfGit::Nothing => continue,
-            OfGit::Named => {
-                "its history reaches the image, and no commit builds it again: give \
-                             what is needed of it by a build argument"
-            }
-            OfGit::Among => "list it in `.dockerignore`",
+    for item in items {
+        let Some(git) = evidence
+            .of(&item.key)
+            .and_then(|(made, _)| made.git.as_ref())
+        else {
+            continue;
         };
-        let ignore_file = prepared.ignore_file.as_deref();
-        if told.insert((&prepared.view, what))
-            && shows_git(&files.root, &prepared.view, ignore_file)
-        {
-            tracing::warn!(
-                "{}: the builder is sent `.git`, which does not count: {what}",
-                item.dockerfile.display()
-            );
+        if !told.insert(git) {
+            continue;
         }
+        let what = match git.named {
+            true => {
+                "its history reaches the image, and no commit builds it again: give what is \
+                 needed of it by a build argument"
+            }
+            false => "list it in `.dockerignore`",
+        };
+        tracing::warn!(
+            "{}: the builder is sent `{}`, which does not count: {what}",
+            item.dockerfile.display(),
+            git.path.display()
+        );
     }
 }
 
-fn prepare_one(files: &Files, item: &Planned) -> Result<Prepared, FactoryError> {
+/// The ignore file of a context, and the text of it unless it cannot be read.
+type Shared = (Option<Arc<[u8]>>, PathBuf);
+
+fn prepare_one(
+    files: &Files,
+    item: &Planned,
+    shared: Option<&Shared>,
+) -> Result<Prepared, FactoryError> {
     let bytes = files.read(&item.dockerfile).map_err(|error| {
         match files.root.join(&item.dockerfile).is_file() {
             true => error,
@@ -92,14 +113,18 @@ fn prepare_one(files: &Files, item: &Planned) -> Result<Prepared, FactoryError> 
             },
         }
     })?;
-    let ignore_file = ignore_file(&files.root, &item.context, &item.dockerfile);
-    let rules = ignore_file.as_deref().map(|file| files.read(file));
+    let (rules, ignore_file) = match (ignore_file(&files.root, &item.dockerfile), shared) {
+        (Some(own), _) => (Some(files.read(&own)?.into()), Some(own)),
+        (None, Some((Some(rules), file))) => (Some(Arc::clone(rules)), Some(file.clone())),
+        (None, Some((None, file))) => (Some(files.read(file)?.into()), Some(file.clone())),
+        (None, None) => (None, None),
+    };
     Ok(Prepared {
         dockerfile: Sha256::digest(&bytes).into(),
         analysis: Analysis::of(&bytes, &item.args, item.target.as_deref(), &item.platforms),
         view: View {
             context: item.context.clone(),
-            rules: rules.transpose()?.map(Arc::from),
+            rules,
         },
         ignore_file,
     })
@@ -194,6 +219,7 @@ pub(crate) fn keys(
                 context,
                 tree: *view,
                 sees: picks.into_keys().collect(),
+                git: visible.of_git(&trees[*view]),
             }
         })
         .collect();

@@ -56,12 +56,17 @@ pub(crate) fn input_key(inputs: &KeyInputs<'_>) -> InputKey {
     // is nothing from one of which it is something, or unknown: where a key is found that was made
     // for nothing, it is nothing.
     let added: Vec<(&str, String)> = bases.iter().filter_map(|base| base.added()).collect();
-    if !added.is_empty() {
-        hash.list(
-            added
-                .iter()
-                .map(|(name, lines)| vec![name.as_bytes(), lines.as_bytes()]),
-        );
+    let ids = bases
+        .iter()
+        .filter_map(|base| Some((base.name.as_str(), format!("engine\n{}", base.id.as_ref()?))));
+    // What one list says the other never does, so that it is not missed where there is none.
+    for more in [added, ids.collect()] {
+        if !more.is_empty() {
+            hash.list(
+                more.iter()
+                    .map(|(name, text)| vec![name.as_bytes(), text.as_bytes()]),
+            );
+        }
     }
     InputKey::new(hash.finish())
 }
@@ -152,9 +157,16 @@ mod tests {
         let bases = [BaseImage {
             name: "python:3.11-slim".into(),
             reference: "local:base".into(),
+            id: None,
             on_build: None,
             shadowed: false,
         }];
+        let id = |hex: &str| {
+            let mut base = bases[0].clone();
+            base.id = format!("sha256:{}", hex.repeat(64)).parse().ok();
+            [base]
+        };
+        let (one, two) = (id("1"), id("2"));
         let labelled = ImageSettings {
             labels: [pair("a", "b")].into(),
             ..ImageSettings::default()
@@ -211,6 +223,14 @@ mod tests {
             },
             KeyInputs {
                 base_images: &bases,
+                ..base.clone()
+            },
+            KeyInputs {
+                base_images: &one,
+                ..base.clone()
+            },
+            KeyInputs {
+                base_images: &two,
                 ..base.clone()
             },
             KeyInputs {

@@ -5,10 +5,11 @@ use std::sync::Mutex;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use oci::OciError;
-use registry_model::{Digest, Repository};
+use registry_model::{Digest, PinnedImage, Repository};
 
 use super::model::{Decision, InputKey, Planned, Why};
 use super::options::PlanOptions;
+use super::record::{ARTIFACT_TYPE, CREATED};
 use super::resolve::LOOK_UPS;
 use crate::{FactoryError, Images};
 
@@ -100,16 +101,9 @@ async fn ages<I: Images>(
     let Some(limit) = limit else {
         return Ok(BTreeMap::new());
     };
-    if options.settings.source_date_epoch.is_some() {
-        tracing::warn!(
-            "`max-age` has no effect: with SOURCE_DATE_EPOCH images do not say their age"
-        );
-        return Ok(BTreeMap::new());
-    }
     let found: Vec<_> = stream::iter(known)
         .map(|(place, digest)| async move {
-            let configs = images.configs(&place.0.at(digest.clone())).await?;
-            let made = configs.iter().filter_map(|config| config.created).min();
+            let made = made(&place.0.at(digest.clone()), images, options).await?;
             let old = made.filter(|made| *made < limit);
             Ok::<_, FactoryError>(old.map(|made| (place.clone(), made)))
         })
@@ -117,4 +111,33 @@ async fn ages<I: Images>(
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// When an image was built last, as far as that is known.
+///
+/// Its config may tell of an earlier time: that of its base, if all that the Dockerfile adds is
+/// metadata, or whatever `SOURCE_DATE_EPOCH` says. It would be built again for ever. So the time
+/// is that of the newest record beside it, and the config's only where there is none.
+async fn made<I: Images>(
+    image: &PinnedImage,
+    images: &I,
+    options: &PlanOptions,
+) -> Result<Option<jiff::Timestamp>, FactoryError> {
+    let records = match images.referrers(image, ARTIFACT_TYPE).await {
+        Ok(records) => records,
+        Err(error) if error.is_retryable() => return Err(error.into()),
+        Err(error) => {
+            tracing::debug!(%image, %error, "nothing is noted of its age");
+            Vec::new()
+        }
+    };
+    let times = records
+        .iter()
+        .filter_map(|record| record.annotations.get(CREATED)?.parse().ok());
+    let noted: Option<jiff::Timestamp> = times.max();
+    if noted.is_some() || options.settings.source_date_epoch.is_some() {
+        return Ok(noted);
+    }
+    let configs = images.configs(image).await?;
+    Ok(configs.iter().filter_map(|config| config.created).min())
 }

@@ -18,10 +18,12 @@ mod tree;
 
 pub use after::{BuiltAgain, Proposed, after};
 pub use changes::InputChange;
+pub(crate) use explain::recorded;
 pub(crate) use model::item_name;
 pub use model::{
     BaseImage, BuildPlan, Decision, ImageSettings, InputKey, KeyError, Planned, Provenance, Why,
 };
 pub use options::PlanOptions;
+pub(crate) use record::CREATED;
 pub use record::{ARTIFACT_TYPE, InputsRecord, MEDIA_TYPE, RecordError};
 pub use run::plan;

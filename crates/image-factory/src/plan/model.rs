@@ -92,6 +92,9 @@ pub struct BaseImage {
     /// What is taken: `docker.io/library/python@sha256:…` or, if only the engine has it, its name
     /// there.
     pub reference: String,
+    /// The id that the engine has for it, if only the engine knows which image that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Digest>,
     /// The instructions that it adds to each Dockerfile that builds on it, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_build: Option<Vec<String>>,
@@ -99,6 +102,16 @@ pub struct BaseImage {
     /// the place of that stage: the builder gets none for it, and must pull the name afresh.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shadowed: bool,
+}
+
+impl BaseImage {
+    /// What is taken, with the id if that is not in the reference.
+    pub(crate) fn exact(&self) -> String {
+        match &self.id {
+            Some(id) => format!("{}@{id}", self.reference),
+            None => self.reference.clone(),
+        }
+    }
 }
 
 /// What to do about one pin.

@@ -25,6 +25,10 @@ pub struct PlanOptions {
     pub rebuild: bool,
     /// Builds also what was made longer ago than this.
     pub max_age: Option<Duration>,
+    /// Files that are written and read around planning, as reports are. They are no part of the tree,
+    /// unless git tracks them: a report in a build context would have everything built again.
+    /// Relative to the current directory.
+    pub reports: Vec<PathBuf>,
     /// Asks nothing of any registry: base images count by their names, and whether something was
     /// built before is not known.
     pub offline: bool,
@@ -43,6 +47,7 @@ impl PlanOptions {
             settings: ImageSettings::default(),
             rebuild: false,
             max_age: None,
+            reports: Vec::new(),
             offline: false,
         }
     }

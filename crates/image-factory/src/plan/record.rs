@@ -23,12 +23,17 @@ pub const ARTIFACT_TYPE: &str = "application/vnd.pipeline.inputs.v1+json";
 /// The media type of its content.
 pub const MEDIA_TYPE: &str = "application/vnd.pipeline.inputs.v1+json+gzip";
 
+/// The annotation of a record that says when the image was built: also of a build that came to an
+/// image that was there before, whose config may say anything (OCI image specification,
+/// annotations.md).
+pub(crate) const CREATED: &str = "org.opencontainers.image.created";
+
 /// The version of the format.
 const SCHEMA: u32 = 1;
 
 /// A record may have this many bytes compressed, which is what a registry is asked to keep beside an
 /// image; 100,000 files take 4 MB.
-const LONGEST_PACKED: usize = 8 * 1024 * 1024;
+pub(crate) const LONGEST_PACKED: usize = 8 * 1024 * 1024;
 
 /// A record may have this many bytes, plain.
 const LONGEST: u64 = 64 * 1024 * 1024;
@@ -305,7 +310,7 @@ pub(crate) fn outline(
         bases: item
             .base_images
             .iter()
-            .map(|base| (base.name.clone(), base.reference.clone()))
+            .map(|base| (base.name.clone(), base.exact()))
             .collect(),
         settings: key::settings(settings).iter().map(hide).collect(),
     })

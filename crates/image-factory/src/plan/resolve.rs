@@ -5,7 +5,7 @@ use std::path::Path;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use oci::OciError;
-use registry_model::{PinnedImage, Platform, Repository};
+use registry_model::{Digest, PinnedImage, Platform, Repository};
 
 use super::dockerfile::{Analysis, Asked, Visible, asked, familiar, replacement};
 use super::inputs::Prepared;
@@ -25,6 +25,14 @@ const LONGEST_TRIGGERS: usize = 16 * 1024;
 
 /// The names of the images of one Dockerfile, and where each is to be found.
 type Names = BTreeMap<String, Asked>;
+
+/// What an image is, beyond its name.
+enum Found {
+    /// In a registry.
+    Image(PinnedImage),
+    /// In the engine: its id there.
+    Id(Digest),
+}
 
 /// Where a name was found first.
 #[derive(Clone, Copy)]
@@ -71,7 +79,11 @@ pub(crate) async fn base_images<I: Images>(
     Ok(each
         .map(|(Prepared { analysis, .. }, names)| {
             let images = names.iter().map(|(name, asked)| {
-                let found = exact.get(asked);
+                let (found, id) = match exact.get(asked) {
+                    Some(Found::Image(image)) => (Some(image), None),
+                    Some(Found::Id(id)) => (None, Some(id.clone())),
+                    None => (None, None),
+                };
                 let base = analysis.bases.get(name);
                 // Who sees the whole context anyway sees no more.
                 let open = analysis.visible != Visible::Everything
@@ -81,6 +93,7 @@ pub(crate) async fn base_images<I: Images>(
                 BaseImage {
                     name: name.clone(),
                     reference: found.map_or_else(|| asked.to_string(), ToString::to_string),
+                    id,
                     on_build: open.then(Vec::new),
                     shadowed: analysis.stages.contains(name),
                 }
@@ -111,12 +124,15 @@ fn names(item: &Planned, analysis: &Analysis, replaced: &Names) -> Result<Names,
     Ok(names)
 }
 
-/// Says which images no plan can watch, each once.
+/// Says what no plan can watch, each once.
 fn warn_of_unknown(items: &[Planned], prepared: &[Prepared]) {
     let mut told = BTreeSet::new();
     for (item, prepared) in items.iter().zip(prepared) {
-        for unknown in &prepared.analysis.unknown {
-            if told.insert((&item.dockerfile, unknown.line)) {
+        let Analysis {
+            unknown, fetched, ..
+        } = &prepared.analysis;
+        for unknown in unknown {
+            if told.insert((&item.dockerfile, unknown.line, &unknown.text)) {
                 tracing::warn!(
                     "{}:{}: which image `{}` is cannot be told: nothing is built again when it moves",
                     item.dockerfile.display(),
@@ -125,34 +141,45 @@ fn warn_of_unknown(items: &[Planned], prepared: &[Prepared]) {
                 );
             }
         }
+        for fetched in fetched {
+            if told.insert((&item.dockerfile, fetched.line, &fetched.text)) {
+                tracing::warn!(
+                    "{}:{}: what `{}` fetches is not looked at: nothing is built again when it \
+                     changes; give `--checksum`, or the full commit of a git repository",
+                    item.dockerfile.display(),
+                    fetched.line,
+                    fetched.text.escape_debug()
+                );
+            }
+        }
     }
 }
 
-/// What each image is, by digest. Those that only the engine can know are not in it.
+/// What each image is. Those that nobody knows are not in it.
 async fn exact<'a, I: Images>(
     items: &'a [Planned],
     prepared: &'a [Prepared],
     names: &'a [Names],
     images: &I,
     options: &PlanOptions,
-) -> Result<BTreeMap<&'a Asked, PinnedImage>, FactoryError> {
+) -> Result<BTreeMap<&'a Asked, Found>, FactoryError> {
     let mut exact = BTreeMap::new();
     let mut open: BTreeMap<&Asked, Place<'_>> = BTreeMap::new();
     for ((item, prepared), names) in items.iter().zip(prepared).zip(names) {
         for (name, asked) in names {
             match asked {
-                Asked::Exact(image) => drop(exact.insert(asked, image.clone())),
-                Asked::Tagged { .. } if !options.offline => {
+                Asked::Exact(image) => drop(exact.insert(asked, Found::Image(image.clone()))),
+                _ if options.offline => {}
+                Asked::Tagged { .. } | Asked::Engine(_) => {
                     open.entry(asked).or_insert(place(item, prepared, name));
                 }
-                Asked::Tagged { .. } | Asked::Engine(_) => {}
             }
         }
     }
     let found: Vec<_> = stream::iter(open)
         .map(|(asked, place)| async move {
-            let image = ask(asked, place, images).await?;
-            Ok::<_, FactoryError>(image.map(|image| (asked, image)))
+            let found = ask(asked, place, images).await?;
+            Ok::<_, FactoryError>(found.map(|found| (asked, found)))
         })
         .buffer_unordered(LOOK_UPS)
         .try_collect()
@@ -173,20 +200,28 @@ fn place<'a>(item: &'a Planned, prepared: &Prepared, name: &'a str) -> Place<'a>
     }
 }
 
+/// Asks the registry for an image, and the engine for one that the registry does not have: the build
+/// takes it from there.
 async fn ask<I: Images>(
     asked: &Asked,
     place: Place<'_>,
     images: &I,
-) -> Result<Option<PinnedImage>, FactoryError> {
-    let Asked::Tagged { repository, tag } = asked else {
-        return Ok(None);
+) -> Result<Option<Found>, FactoryError> {
+    let missing = match asked {
+        Asked::Exact(image) => return Ok(Some(Found::Image(image.clone()))),
+        Asked::Engine(_) => "the engine does not have it",
+        Asked::Tagged { repository, tag } => match images.resolve(repository, tag).await {
+            Ok(Some(digest)) => return Ok(Some(Found::Image(repository.at(digest)))),
+            Ok(None) => "neither the registry nor the engine has it",
+            Err(error) if is_hidden(&error, repository) => {
+                "Docker Hub does not show it, and the engine does not have it"
+            }
+            Err(source) => return Err(place.error(source)),
+        },
     };
-    let missing = match images.resolve(repository, tag).await {
-        Ok(Some(digest)) => return Ok(Some(repository.at(digest))),
-        Ok(None) => "the registry does not have it",
-        Err(error) if is_hidden(&error, repository) => "Docker Hub does not show it",
-        Err(source) => return Err(place.error(source)),
-    };
+    if let Some(id) = images.of_engine(&asked.to_string()).await {
+        return Ok(Some(Found::Id(id)));
+    }
     tracing::warn!(
         "base image `{}` of {}:{} counts by its name only: {missing}",
         place.name,

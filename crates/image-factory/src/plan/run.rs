@@ -40,7 +40,6 @@ pub async fn plan<I: Images>(
         let reading = files.clone();
         let prepare = in_background(cancel, move |_| {
             let prepared = inputs::prepare(&reading, &items)?;
-            inputs::warn_of_git(&reading, &items, &prepared);
             Ok((items, prepared))
         });
         let (git, prepared) = futures_util::join!(open_git(&options.root, cancel), prepare);
@@ -67,6 +66,7 @@ pub async fn plan<I: Images>(
             let changed = changed.filter(|(item, supposed)| item.key != **supposed);
             known.extend(look_up(changed.map(|(item, _)| item), images, options).await?);
         }
+        inputs::warn_of_git(&items, &evidence);
         decide(&mut items, &known, images, options).await?;
         explain(&mut items, &evidence, images, options, cancel).await;
         let mut plan = BuildPlan::new(items, options.settings.clone());

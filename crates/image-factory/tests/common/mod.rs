@@ -204,8 +204,16 @@ impl Images for Nowhere {
         Ok(Vec::new())
     }
 
-    async fn artifact(&self, manifest: &PinnedImage) -> Result<Vec<u8>, OciError> {
+    async fn artifact(
+        &self,
+        manifest: &PinnedImage,
+        _: usize,
+    ) -> Result<Option<Vec<u8>>, OciError> {
         Err(missing(manifest))
+    }
+
+    async fn of_engine(&self, _: &str) -> Option<Digest> {
+        None
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image_factory::build::{BuildReport, Outcome};
 use image_factory::plan::{BuildPlan, Decision};
@@ -70,13 +70,21 @@ async fn builds_in_the_end(project: &Project, store: &Store) -> BuildReport {
     report
 }
 
-/// Builds while the first three requests of a kind are asked to come back later.
+/// How long a registry refuses, counted from the first request, and how often at least: a builder takes
+/// its time to come back, and does so four times.
+const STORM: (Duration, usize) = (Duration::from_secs(2), 5);
+
+/// Builds while all requests of a kind are asked to come back later.
 async fn waits_out(kind: fn(&Asked) -> bool) {
     with_store(async |store| {
-        let count = Count::default();
-        let seen = count.clone();
+        let refused = Count::default();
+        let (count, mut begun) = (refused.clone(), None);
         let proxy = Proxy::before(&store.host, move |asked| {
-            match kind(asked) && count.is_among(3) {
+            let storms = kind(asked) && {
+                let since = begun.get_or_insert_with(Instant::now).elapsed();
+                since < STORM.0 || count.seen() < STORM.1
+            };
+            match storms && count.is_among(usize::MAX) {
                 true => Answer::Say(
                     "429 Too Many Requests",
                     "Content-Type: application/json\r\nRetry-After: 1\r\n",
@@ -87,7 +95,7 @@ async fn waits_out(kind: fn(&Asked) -> bool) {
         })
         .await;
         builds_in_the_end(&project(&proxy), store).await;
-        assert!(seen.seen() >= 5, "{}", seen.seen());
+        assert!(refused.seen() >= STORM.1, "{}", refused.seen());
     })
     .await;
 }
@@ -197,6 +205,7 @@ async fn an_image_to_be_reused_that_is_not_whole_is_told() {
 async fn an_html_page_for_an_answer_is_tried_again() {
     with_store(async |store| {
         let count = Count::default();
+        let seen = count.clone();
         let proxy = Proxy::before(&store.host, move |asked| {
             match is_manifest_push(asked) && count.is_among(3) {
                 true => Answer::Say(
@@ -209,6 +218,8 @@ async fn an_html_page_for_an_answer_is_tried_again() {
         })
         .await;
         builds_in_the_end(&project(&proxy), store).await;
+        // Three pages, and then the manifest of each image.
+        assert!(seen.seen() >= 5, "{}", seen.seen());
     })
     .await;
 }

@@ -17,18 +17,20 @@ use crate::common::{Nowhere, Project};
 
 const FOLDER: &str = "IMAGE_FACTORY_TEST_MACHINE";
 
-/// A buildx that is new enough, and builds nothing. It has built what is in the file `metadata`.
+/// A buildx that builds nothing, and is new enough unless the file `version` says otherwise. It has
+/// built what is in the file `metadata`.
 const DOCKER: &str = r#"#!/bin/sh
 here=${0%/*}
 echo "$*" >> "$here/asked"
 case "$*" in
-  'buildx version') echo 'github.com/docker/buildx v0.13.1 x' ;;
+  'buildx version')
+    echo "github.com/docker/buildx v$(cat "$here/version" 2>/dev/null || echo 0.13.1) x" ;;
   'buildx inspect'*)
     printf 'Name:   default\nDriver: '; cat "$here/driver" 2>/dev/null || echo docker ;;
   'buildx bake '*)
     until [ "$1" = --file ]; do shift; done
     stat -c '%a' "${2%/*}" "$2" > "$here/modes"; cp "$2" "$here/bake.json"
-    echo "${SOURCE_DATE_EPOCH-none}" > "$here/epoch"
+    echo "${SOURCE_DATE_EPOCH-none}" > "$here/epoch"; echo "${BUILDX_GIT_INFO-none}" > "$here/git"
     cp "$here/metadata" "$4" 2>/dev/null || exit 1 ;;
   *) exit 1 ;;
 esac
@@ -64,6 +66,7 @@ fn socket(folder: &Path) -> String {
 
 /// Answers as an engine whose API is `1.<minor>` does, until the test ends.
 fn serve_engine(folder: &Path, minor: u32) {
+    let version = if minor < 42 { "18.06.3-ce" } else { "26.1.5" };
     let listener = UnixListener::bind(socket(folder)).unwrap();
     tokio::spawn(async move {
         loop {
@@ -86,7 +89,7 @@ fn serve_engine(folder: &Path, minor: u32) {
             } else {
                 let body = match path.rsplit('/').next() {
                     Some("version") => {
-                        format!(r#"{{"Version":"18.06.3-ce","ApiVersion":"1.{minor}"}}"#)
+                        format!(r#"{{"Version":"{version}","ApiVersion":"1.{minor}"}}"#)
                     }
                     Some("info") => {
                         r#"{"DriverStatus":[["Backing Filesystem","extfs"]]}"#.to_owned()
@@ -245,6 +248,49 @@ async fn what_the_engine_cannot_do_is_refused_before_anything_is_built() {
     );
     let asked = std::fs::read_to_string(folder.join("asked")).unwrap();
     assert!(!asked.contains("bake"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_builder_that_makes_no_difference_is_not_asked_for() {
+    let name = "a_builder_that_makes_no_difference_is_not_asked_for";
+    let Some(folder) = machine(name).await else {
+        return;
+    };
+    serve_engine(&folder, 45);
+    let asked = || std::fs::read_to_string(folder.join("asked")).unwrap();
+    let error = build_one().await.unwrap_err();
+    assert!(matches!(error, FactoryError::BuildFailed(_)), "{error}");
+    assert!(asked().contains("buildx bake"), "{}", asked());
+    assert!(!asked().contains("inspect"), "{}", asked());
+
+    // What is missing is still told by its own error.
+    std::fs::write(folder.join("version"), "0.12.9").unwrap();
+    let error = build_one().await.unwrap_err();
+    let FactoryError::BuildxTooOld { found } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(found, "0.12.9");
+    assert!(!asked().contains("inspect"), "{}", asked());
+
+    // One that is named must be there.
+    let error = build_as(|_, build| build.builder = Some("far".to_owned())).await;
+    assert!(matches!(error, Err(FactoryError::BuildxTooOld { .. })));
+    assert!(asked().contains("inspect far"), "{}", asked());
+}
+
+/// Nothing of it is in the image; each question takes its time.
+#[tokio::test]
+async fn git_is_asked_for_the_provenance_only() {
+    let Some(folder) = machine("git_is_asked_for_the_provenance_only").await else {
+        return;
+    };
+    std::fs::write(folder.join("driver"), "remote").unwrap();
+    let info = || std::fs::read_to_string(folder.join("git")).unwrap();
+    build_one().await.unwrap_err();
+    assert_eq!(info(), "false\n");
+    let error = build_as(|plan, _| plan.settings.provenance = Some(Provenance::Min)).await;
+    error.unwrap_err();
+    assert_eq!(info(), "none\n");
 }
 
 #[tokio::test]

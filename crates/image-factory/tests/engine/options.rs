@@ -89,7 +89,6 @@ async fn no_more_are_built_at_once_than_wanted_and_the_images_are_the_same() {
     with_store(async |store| {
         let project = Project::new(&store.host);
         for name in ["a", "b", "c", "d", "e"] {
-            project.processor(name, &shell(&format!("{SLOW}CMD [\"{name}\"]\n")), "");
             // Else they have the step in common.
             project.write(&format!("code/{name}"), name);
             project.processor(
@@ -125,7 +124,7 @@ async fn no_more_are_built_at_once_than_wanted_and_the_images_are_the_same() {
             running += change;
             most = most.max(running);
         }
-        assert!((1..=2).contains(&most), "{most} at once");
+        assert_eq!(most, 2);
 
         // The same plan again, all at once and from the cache.
         let unbounded = project.build(&plan, store).await.unwrap();

@@ -1,8 +1,9 @@
 //! What a build leaves in the registry and in its report.
 
+use image_factory::FactoryError;
 use image_factory::build::Outcome;
-use image_factory::plan::{ARTIFACT_TYPE, InputsRecord, Why};
-use oci::Likeness;
+use image_factory::plan::{ARTIFACT_TYPE, Decision, InputsRecord, Why};
+use oci::{ImageKind, Likeness};
 
 use crate::common::{Project, shell, with_store};
 
@@ -16,6 +17,7 @@ async fn a_rebuild_of_the_same_bits_keeps_the_pin() {
         assert_eq!(first.built[0].decision, Outcome::Built);
         assert_eq!(first.built[0].replaces, None);
         assert!(first.built[0].size.unwrap() > 100_000);
+        assert_eq!(first.built[0].kind, Some(ImageKind::Manifest));
         project.pin(&first);
 
         project.options.rebuild = true;
@@ -23,15 +25,39 @@ async fn a_rebuild_of_the_same_bits_keeps_the_pin() {
         assert_eq!(plan.items[0].why(), Why::Forced);
         let again = project.build(&plan, store).await.unwrap();
         let built = &again.built[0];
-        assert_eq!(built.decision, Outcome::Kept(Likeness::OnlyTimestamps));
+        let pushed = store.resolve(&built.image.repository, &built.tags[0]).await;
+        let pushed = built.image.repository.at(pushed.unwrap());
+        let alike = store.client.compare(&first.built[0].image, &pushed).await;
+        assert_eq!(
+            built.decision,
+            Outcome::Kept(Likeness::OnlyTimestamps),
+            "{alike:?}"
+        );
         assert_eq!(built.image, first.built[0].image);
         assert_eq!((&built.replaces, built.size), (&None, None));
         // What was pushed is another image, and stays under the tag for people.
+        assert_ne!(pushed, built.image);
         let repository = &built.image.repository;
-        let pushed = store.resolve(repository, &built.tags[0]).await;
-        assert_ne!(pushed, Some(built.image.digest.clone()));
         let stands_for = store.resolve(repository, &built.key.tag()).await;
         assert_eq!(stands_for, Some(built.image.digest.clone()));
+        // It says when it was built last, whatever its config says.
+        let beside = store.client.referrers(&built.image, Some(ARTIFACT_TYPE));
+        let beside = beside.await.unwrap();
+        let made = |one: &oci::Referrer| -> jiff::Timestamp {
+            one.annotations["org.opencontainers.image.created"]
+                .parse()
+                .unwrap()
+        };
+        let times: std::collections::BTreeSet<_> = beside.iter().map(made).collect();
+        assert_eq!(times.len(), 2, "{beside:?}");
+        project.options.rebuild = false;
+        let since_the_first = jiff::Timestamp::now().duration_since(*times.first().unwrap());
+        project.options.max_age = since_the_first.try_into().ok();
+        assert!(
+            project.plan(&store.client).await.items[0]
+                .reused()
+                .is_some()
+        );
     })
     .await;
 }
@@ -126,6 +152,65 @@ async fn an_image_for_two_pins_is_built_once() {
         assert_eq!(again.built[1].image, first.built[0].image);
         assert!(matches!(again.built[0].decision, Outcome::Kept(_)));
         assert_eq!(again.built[1].decision, Outcome::Built);
+    })
+    .await;
+}
+
+/// Anybody who may push may set a tag.
+#[tokio::test]
+async fn what_stands_for_the_inputs_is_not_pinned_unless_it_is_such_an_image() {
+    with_store(async |store| {
+        let mut project = Project::new(&store.host);
+        let only_files = "FROM scratch\nCOPY unique /unique\n";
+        project.processor("one", only_files, "");
+        project.options.platforms = vec!["linux/arm64".parse().unwrap()];
+        let plan = project.plan(&store.client).await;
+        let foreign = project.build(&plan, store).await.unwrap().built.remove(0);
+        let artifact = oci::Artifact {
+            artifact_type: "application/vnd.cncf.helm.config.v1+json".into(),
+            media_type: "text/plain".into(),
+            content: b"chart".to_vec(),
+            annotations: std::collections::BTreeMap::new(),
+        };
+        let artifact = store.client.attach(&foreign.image, &artifact).await;
+
+        project.options.platforms = vec!["linux/amd64".parse().unwrap()];
+        project.processor("other", &shell(""), "");
+        let plan = project.plan(&store.client).await;
+        let tag = plan.items[0].key.tag();
+        for (wrong, problem) in [
+            (
+                foreign.image,
+                "it is for linux/arm64, and wanted is linux/amd64",
+            ),
+            (
+                artifact.unwrap(),
+                "it is an artifact without an image config",
+            ),
+        ] {
+            store.client.move_tag(&wrong, &tag).await.unwrap();
+            let plan = project.plan(&store.client).await;
+            assert!(matches!(plan.items[0].decision, Decision::Reuse { .. }));
+            let error = project.build(&plan, store).await.unwrap_err();
+            // The other is there all the same, and is told.
+            let FactoryError::BuildFailed(failure) = &error else {
+                panic!("{error}")
+            };
+            let built: Vec<_> = failure.report.built.iter().map(|one| one.name()).collect();
+            assert_eq!(built, ["x/other@1"]);
+            let message = &failure.failed[0].message;
+            assert_eq!(message, &format!("use `{wrong}` for x/one@1: {problem}"));
+            assert!(error.hint().unwrap().contains("--rebuild"));
+        }
+
+        project.options.rebuild = true;
+        let plan = project.plan(&store.client).await;
+        let healed = project.build(&plan, store).await.unwrap();
+        project.options.rebuild = false;
+        let plan = project.plan(&store.client).await;
+        assert_eq!(plan.items[0].reused(), Some(healed.built[0].image.clone()));
+        let reused = project.build(&plan, store).await.unwrap();
+        assert_eq!(reused.built[0].kind, Some(ImageKind::Manifest));
     })
     .await;
 }

@@ -26,6 +26,7 @@ const FILES: &[&str] = &[
     "*/a",
     "top.py",
     ".hidden",
+    "wild/b.txt",
     "ignored/a",
 ];
 
@@ -64,9 +65,12 @@ const CASES: &[(&str, bool)] = &[
     ("COPY . /o/", false),
     ("COPY links/link/c.py /o/", false),
     ("COPY links/l* /o/", false),
+    ("COPY wild/[ab].txt /o/", false),
+    ("COPY wild/** /o/", false),
+    ("COPY wild/[b].txt one /o/", false),
 ];
 
-async fn docker(words: &[&str]) {
+pub(crate) async fn docker(words: &[&str]) {
     let ran = Command::new("docker")
         .args(words)
         .run(&CancellationToken::new())
@@ -98,6 +102,7 @@ async fn nothing_counts_that_buildkit_does_not_show_and_all_that_it_does() {
     }
     std::fs::create_dir(code.join("links")).unwrap();
     std::os::unix::fs::symlink("../other", code.join("links/link")).unwrap();
+    std::os::unix::fs::symlink("../other/c.py", code.join("wild/a.txt")).unwrap();
     project.write(
         "code/.dockerignore",
         "ignored\nregistry\none/Dockerfile\n.dockerignore\n",

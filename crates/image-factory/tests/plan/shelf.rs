@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use image_factory::Images;
 use oci::{Artifact, ImageConfig, ImageInfo, Likeness, OciError, Referrer};
@@ -27,6 +28,14 @@ pub(crate) struct Shelf {
     pub(crate) configs: Mutex<BTreeMap<Digest, ImageConfig>>,
     /// Beside the digest of an image, oldest first.
     pub(crate) records: Mutex<BTreeMap<Digest, Vec<Vec<u8>>>>,
+    /// When those were made that are beside the digest of an image.
+    pub(crate) noted: Mutex<BTreeMap<Digest, jiff::Timestamp>>,
+    /// The images of the engine: name and id.
+    pub(crate) engine: Mutex<BTreeMap<String, Digest>>,
+    /// How long it takes to list or to read records.
+    pub(crate) slow: Mutex<Duration>,
+    /// Bytes that may be read at this moment, and questions that are open; and the most there were.
+    pub(crate) open: Mutex<[(usize, usize); 2]>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -78,6 +87,19 @@ impl Shelf {
         let configs = self.configs.lock().unwrap();
         let config = configs.get(&image.digest).ok_or_else(|| missing(image))?;
         Ok(vec![config.clone()])
+    }
+
+    /// A question that takes its time, and may be answered with so many bytes.
+    async fn take(&self, bytes: usize) {
+        let slow = *self.slow.lock().unwrap();
+        {
+            let [now, most] = &mut *self.open.lock().unwrap();
+            *now = (now.0 + bytes, now.1 + 1);
+            *most = (most.0.max(now.0), most.1.max(now.1));
+        }
+        tokio::time::sleep(slow).await;
+        let [now, _] = &mut *self.open.lock().unwrap();
+        *now = (now.0 - bytes, now.1 - 1);
     }
 
     fn note(&self, what: &str, about: impl std::fmt::Display) {
@@ -186,24 +208,50 @@ impl Images for Shelf {
         kind: &str,
     ) -> Result<Vec<Referrer>, OciError> {
         self.note("referrers", subject);
+        self.take(0).await;
         let records = self.records.lock().unwrap();
         let count = records.get(&subject.digest).map_or(0, Vec::len);
+        let noted = self.noted.lock().unwrap();
+        let made = noted.get(&subject.digest);
+        let made = made.map(|made| {
+            (
+                "org.opencontainers.image.created".to_owned(),
+                made.to_string(),
+            )
+        });
         let referrer = |index: usize| Referrer {
-            // The shelf finds it again by the number.
-            manifest: subject
-                .repository
-                .at(format!("sha256:{index:064}").parse().unwrap()),
+            // The shelf finds it again by these digits.
+            manifest: subject.repository.at(format!(
+                "sha256:{}{index:02}",
+                &subject.digest.hex()[2..]
+            )
+            .parse()
+            .unwrap()),
             artifact_type: kind.to_owned(),
-            annotations: BTreeMap::from([("subject".to_owned(), subject.digest.to_string())]),
+            annotations: made.clone().into_iter().collect(),
         };
         Ok((0..count).map(referrer).collect())
     }
 
-    async fn artifact(&self, manifest: &PinnedImage) -> Result<Vec<u8>, OciError> {
+    async fn artifact(
+        &self,
+        manifest: &PinnedImage,
+        longest: usize,
+    ) -> Result<Option<Vec<u8>>, OciError> {
         self.note("artifact", manifest);
-        let index: usize = manifest.digest.hex().parse().unwrap();
+        self.take(longest).await;
+        let (subject, index) = manifest.digest.hex().split_at(62);
+        let index: usize = index.parse().unwrap();
         let records = self.records.lock().unwrap();
-        let found = records.values().find_map(|all| all.get(index));
-        found.cloned().ok_or_else(|| missing(manifest))
+        let mut beside = records.iter();
+        let beside = beside.find(|(image, _)| image.hex().ends_with(subject));
+        let found = beside.and_then(|(_, all)| all.get(index));
+        let found = found.cloned().ok_or_else(|| missing(manifest))?;
+        Ok((found.len() <= longest).then_some(found))
+    }
+
+    async fn of_engine(&self, name: &str) -> Option<Digest> {
+        self.note("engine", name);
+        self.engine.lock().unwrap().get(name).cloned()
     }
 }

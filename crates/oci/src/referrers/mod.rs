@@ -77,10 +77,11 @@ impl Client {
         let Some(found) = self.pinned(subject, &operation).await? else {
             return Err(self.missing(subject, &operation).await);
         };
-        let repository = &subject.repository;
-        let config = self.put_blob(repository, EMPTY, &operation).await?;
-        let content = &artifact.content;
-        let layer = self.put_blob(repository, content, &operation).await?;
+        let (repository, content) = (&subject.repository, &artifact.content);
+        let (config, layer) = tokio::try_join!(
+            self.put_blob(repository, EMPTY, &operation),
+            self.put_blob(repository, content, &operation)
+        )?;
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": manifest::IMAGE,
@@ -162,6 +163,22 @@ impl Client {
     /// When it is missing, too long (8 MiB) or not as it should be, or the registry cannot be
     /// asked.
     pub async fn artifact(&self, manifest: &PinnedImage) -> Result<Vec<u8>, OciError> {
+        let content = self.artifact_up_to(manifest, LONGEST_BODY).await?;
+        content.ok_or_else(|| OciError::Malformed {
+            operation: format!("read the artifact `{manifest}`"),
+            problem: format!("its content is longer than {LONGEST_BODY} bytes"),
+        })
+    }
+
+    /// The same, unless it is longer than that, in bytes: then it is not read.
+    ///
+    /// # Errors
+    /// When it is missing or not as it should be, or the registry cannot be asked.
+    pub async fn artifact_up_to(
+        &self,
+        manifest: &PinnedImage,
+        longest: usize,
+    ) -> Result<Option<Vec<u8>>, OciError> {
         let operation = format!("read the artifact `{manifest}`");
         let malformed = |problem: String| OciError::Malformed {
             operation: operation.clone(),
@@ -179,15 +196,18 @@ impl Client {
             return Err(malformed(format!("it has {count} layers instead of one")));
         };
         let size = usize::try_from(layer.size).unwrap_or(usize::MAX);
-        if size > LONGEST_BODY {
-            return Err(malformed(format!(
-                "its content is longer than {LONGEST_BODY} bytes"
-            )));
+        if size > longest {
+            return Ok(None);
         }
         let digest = manifest::parse_digest(&layer.digest, &operation)?;
         let layer = manifest.repository.at(digest);
-        let content = self.blob(&layer, &operation).await?;
-        content.ok_or_else(|| malformed(format!("its content {} is missing", layer.digest)))
+        match self.blob(&layer, &operation).await? {
+            Some(content) => Ok(Some(content)),
+            None => Err(malformed(format!(
+                "its content {} is missing",
+                layer.digest
+            ))),
+        }
     }
 }
 

@@ -153,8 +153,10 @@ impl Client {
 }
 
 /// Longer than another writer, as slow as we were, takes from reading to writing; and spread
-/// more with each round, so that many writers stop meeting.
+/// more with each round after the first, so that many writers stop meeting. Who writes alone, as
+/// nearly all do, needs one round.
 fn wait(change: Duration, rounds: u32) -> Duration {
     let least = change.saturating_mul(4).clamp(SHORTEST_WAIT, LONGEST_WAIT);
-    least + least.mul_f64(retry::jitter() * f64::from(rounds.min(4)))
+    let met = rounds.saturating_sub(1).min(4);
+    least + least.mul_f64(retry::jitter() * f64::from(met))
 }

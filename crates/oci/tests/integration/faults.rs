@@ -55,6 +55,9 @@ async fn a_retry_after_beyond_the_total_gives_up_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(error.is_retryable());
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("limits how often"), "{hint}");
+    assert!(hint.contains("3600 s"), "{hint}");
     assert_eq!(server.lines(), [HEAD]);
 }
 

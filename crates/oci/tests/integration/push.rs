@@ -49,8 +49,8 @@ async fn an_answer_without_a_session_is_no_permission() {
 }
 
 #[tokio::test]
-async fn another_host_gets_neither_login_nor_token() {
-    let storage = Server::start(|_| vec![reply(204)]).await;
+async fn a_session_at_another_host_is_left_alone() {
+    let storage = Server::start(|_| Vec::new()).await;
     let location = format!("http://{}/session", storage.repository.host());
     let server = Server::start(|host| {
         vec![
@@ -70,9 +70,75 @@ async fn another_host_gets_neither_login_nor_token() {
         "GET /token?scope=repository%3Ateam%2Fapp%3Apull%2Cpush"
     );
     assert_eq!(seen[2].authorization.as_deref(), Some("Bearer t1"));
-    let at_storage = storage.seen();
-    assert_eq!(at_storage[0].line, "DELETE /session");
-    assert_eq!(at_storage[0].authorization, None);
+    // It may be anybody's.
+    assert_eq!(storage.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn another_host_gets_content_but_neither_login_nor_token() {
+    let storage = Server::start(|_| vec![reply(201), reply(201)]).await;
+    let location = format!("http://{}/session", storage.repository.host());
+    let subject = r#"{"schemaVersion":2,"manifests":[]}"#;
+    let server = Server::start(|host| {
+        let manifest = reply(200).header("content-type", crate::script::INDEX);
+        let opened = reply(202).header("location", location).to("POST");
+        vec![
+            asks(host, "").to("/manifests/"),
+            reply(200).body(r#"{"access_token":"t1"}"#).to("/token"),
+            manifest.body(subject).to("/manifests/"),
+            reply(200).body(r#"{"access_token":"t2"}"#).to("/token"),
+            reply(404).to("HEAD"),
+            reply(404).to("HEAD"),
+            opened.clone(),
+            opened,
+            reply(403).to("PUT"),
+        ]
+    })
+    .await;
+    let artifact = oci::Artifact {
+        artifact_type: "application/vnd.example".into(),
+        media_type: "text/plain".into(),
+        content: b"x".to_vec(),
+        annotations: std::collections::BTreeMap::new(),
+    };
+    let image = server.image(subject);
+    let refused = client(login()).attach(&image, &artifact).await.unwrap_err();
+    assert!(
+        matches!(refused, OciError::PushRefused { .. }),
+        "{refused:?}"
+    );
+    let shown: Vec<_> = server
+        .seen()
+        .into_iter()
+        .filter_map(|it| it.authorization)
+        .collect();
+    assert!(shown.iter().any(|shown| shown == "Bearer t2"), "{shown:?}");
+    for put in storage.seen() {
+        assert!(put.line.starts_with("PUT /session?digest="), "{}", put.line);
+        assert_eq!(put.authorization, None);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_to_the_question_is_no_refusal() {
+    let round = Server::start(|_| {
+        let back = reply(307).header("location", "/v2/team/app/blobs/uploads/");
+        vec![back; 7]
+    })
+    .await;
+    let error = anonymous().check_push(&round.repository).await.unwrap_err();
+    assert!(
+        matches!(error, OciError::Refused { status: 307, .. }),
+        "{error:?}"
+    );
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("in a circle"), "{hint}");
+
+    let odd = Server::start(|_| vec![reply(202)]).await;
+    let error = anonymous().check_push(&odd.repository).await.unwrap_err();
+    assert!(matches!(error, OciError::Malformed { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("no proxy"), "{error}");
+    assert_eq!(odd.lines(), [POST]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use registry_model::Platform;
 
 use super::lines::{Lines, words};
 use super::variables::Variables;
-use super::{Analysis, Base, Unknown, Unsure, Visible, is_plain};
+use super::{Analysis, Base, Unknown, Unsure, Visible, fetched, is_plain};
 
 /// Looks through all instructions for images, whatever else is there: those of stages that are not
 /// built count, too. What is seen of the context is not known then.
@@ -21,6 +21,7 @@ pub(super) fn analyse(
             visible: Visible::Everything,
             bases: BTreeMap::new(),
             unknown: Vec::new(),
+            fetched: Vec::new(),
             stages: BTreeSet::new(),
         },
     };
@@ -93,6 +94,9 @@ impl Scan {
                             self.named(name, line.number);
                         }
                     }
+                    if keyword.eq_ignore_ascii_case("ADD") {
+                        self.added(rest, line.number);
+                    }
                 }
                 "RUN" => {
                     for word in flags(rest) {
@@ -105,6 +109,21 @@ impl Scan {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// What `ADD` fetches, with or without the brackets of a list.
+    fn added(&mut self, words: &[String], line: usize) {
+        if flags(words).any(|flag| flag.starts_with("--checksum=")) {
+            return;
+        }
+        for word in words.iter().skip(flags(words).count()) {
+            let text = unquoted(word);
+            let text = text.trim_matches(['[', ']', ',']).to_owned();
+            let unknown = Unknown { line, text };
+            if fetched::may_change(&unknown.text) && !self.analysis.fetched.contains(&unknown) {
+                self.analysis.fetched.push(unknown);
             }
         }
     }

@@ -6,6 +6,7 @@
 //! are then looked for instruction by instruction ([`lenient`]); one whose name cannot be told is
 //! reported.
 
+mod fetched;
 mod lenient;
 mod lines;
 mod names;
@@ -31,6 +32,8 @@ pub(crate) struct Analysis {
     pub(crate) bases: BTreeMap<String, Base>,
     /// Where it names an image that cannot be told.
     pub(crate) unknown: Vec<Unknown>,
+    /// Where it fetches what may become something else.
+    pub(crate) fetched: Vec<Unknown>,
     /// The names of its stages, in lower case.
     pub(crate) stages: BTreeSet<String>,
 }
@@ -44,7 +47,7 @@ pub(crate) struct Base {
     pub(crate) begins: bool,
 }
 
-/// An image that cannot be told.
+/// Something that cannot be told, or not for long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown {
     /// Where it is named, from 1.
@@ -134,6 +137,7 @@ fn read(
         variables,
         visible: Visible::Only(BTreeSet::new()),
         bases: BTreeMap::new(),
+        fetched: Vec::new(),
         needed: Vec::new(),
     };
     match target.map(|target| reader.stage(&target.to_lowercase())) {
@@ -152,6 +156,7 @@ fn read(
         visible: reader.visible,
         bases: reader.bases,
         unknown: Vec::new(),
+        fetched: reader.fetched,
         stages: reader.names.into_iter().flatten().collect(),
     })
 }
@@ -198,6 +203,7 @@ struct Reader<'a> {
     variables: Variables<'a>,
     visible: Visible,
     bases: BTreeMap<String, Base>,
+    fetched: Vec<Unknown>,
     /// Stages that are still to be read.
     needed: Vec<usize>,
 }
@@ -260,21 +266,28 @@ impl Reader<'_> {
         sources: &[Source<'_>],
         is_add: bool,
     ) -> Result<(), Unsure> {
-        let mut deep = false;
+        let (mut deep, mut checked) = (false, false);
         for flag in options {
             match &*flag.name.value {
                 "from" if !is_add => return self.read_from(flag),
                 "parents" => deep = true,
+                "checksum" => checked = true,
                 // What is left out of a folder is a part of it.
-                "exclude" | "chown" | "chmod" | "link" | "keep-git-dir" | "checksum" | "unpack" => {
-                }
+                "exclude" | "chown" | "chmod" | "link" | "keep-git-dir" | "unpack" => {}
                 _ => self.visible = Visible::Everything,
             }
         }
         for source in sources {
             match source {
                 Source::Path(path) => {
+                    let at = path.span.start;
                     let path = &*path.value;
+                    if is_add && !checked && fetched::may_change(path) {
+                        let line = self.line(at);
+                        let text = path.to_owned();
+                        self.fetched.push(Unknown { line, text });
+                    }
+                    // To an older builder, other addresses are names of files.
                     if is_add && (path.starts_with("http://") || path.starts_with("https://")) {
                         continue;
                     }
@@ -345,9 +358,13 @@ impl Reader<'_> {
     }
 
     fn base(&mut self, name: &str, at: usize, begins: bool) {
-        let line = |text: &str| text.bytes().filter(|b| *b == b'\n').count() + 1;
-        let line = self.text.get(..at).map_or(1, line);
+        let line = self.line(at);
         Base::note(&mut self.bases, name, line, begins);
+    }
+
+    fn line(&self, at: usize) -> usize {
+        let line = |text: &str| text.bytes().filter(|b| *b == b'\n').count() + 1;
+        self.text.get(..at).map_or(1, line)
     }
 }
 

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
-use super::super::tree::{FileMode, Picked, Tree, Wanted};
+use super::super::tree::{FileMode, GIT, Picked, Tree, Wanted};
 
 /// What of a context can be seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,14 +13,13 @@ pub(crate) enum Visible {
     Only(BTreeSet<Pattern>),
 }
 
-const GIT: &str = ".git";
-
-/// How a Dockerfile sees the `.git` of its context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum OfGit {
-    Nothing,
-    Among,
-    Named,
+/// A `.git` that a Dockerfile sees, which never counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OfGit {
+    /// Whether a source names it; else it is among others.
+    pub(crate) named: bool,
+    /// Relative to the root.
+    pub(crate) path: PathBuf,
 }
 
 /// Files and folders of a context, by their path; a folder with all that is in it.
@@ -29,6 +29,8 @@ pub(crate) struct Pattern {
     fixed: Vec<String>,
     /// That one and those behind it: `*` is any text, `?` any character.
     wild: Vec<String>,
+    /// Some of what is in it is meant, and not known which: BuildKit follows a link that is meant.
+    some: bool,
 }
 
 /// What a Dockerfile sees, by path in the context; the empty path is all of it.
@@ -56,24 +58,19 @@ impl Visible {
         }
     }
 
-    /// Whether `.git` at the top of the context is seen: by a source that begins with it, or among
-    /// others.
-    pub(crate) fn of_git(&self) -> OfGit {
-        let Self::Only(patterns) = self else {
-            return OfGit::Among;
-        };
-        let first = |pattern: &Pattern| match pattern.fixed.first() {
-            Some(name) if name == GIT => OfGit::Named,
-            None if pattern
-                .wild
-                .first()
-                .is_some_and(|first| matches(first, GIT)) =>
-            {
-                OfGit::Among
-            }
-            _ => OfGit::Nothing,
-        };
-        patterns.iter().map(first).max().unwrap_or(OfGit::Nothing)
+    /// The `.git` that is seen, if there is any; one that is named rather than another.
+    pub(crate) fn of_git(&self, tree: &Tree) -> Option<OfGit> {
+        if !tree.any_git {
+            return None;
+        }
+        let among = |path| OfGit { named: false, path };
+        match self {
+            Self::Everything => tree.first_git().map(among),
+            Self::Only(patterns) => patterns
+                .iter()
+                .filter_map(|pattern| pattern.of_git(tree))
+                .max(),
+        }
     }
 
     /// Says which parts of the context must be looked at.
@@ -111,11 +108,16 @@ impl Pattern {
         let wild = wild.map_or(Vec::new(), |at| fixed.split_off(at));
         let simple = |part: &String| !part.contains("**") && !part.contains('[');
         match !deep && wild.iter().all(simple) {
-            true => Self { fixed, wild },
+            true => Self {
+                fixed,
+                wild,
+                some: false,
+            },
             // Then the whole folder counts.
             false => Self {
                 fixed,
                 wild: Vec::new(),
+                some: true,
             },
         }
     }
@@ -125,7 +127,24 @@ impl Pattern {
         Self {
             fixed: clean(path),
             wild: Vec::new(),
+            some: false,
         }
+    }
+
+    fn of_git(&self, tree: &Tree) -> Option<OfGit> {
+        let mut at = tree;
+        for part in &self.fixed {
+            if part == GIT {
+                let path = at.path().join(GIT);
+                return at.git.then_some(OfGit { named: true, path });
+            }
+            match at.get(OsStr::new(part)) {
+                Some(Picked::Folder(folder)) => at = folder,
+                _ => return None,
+            }
+        }
+        let path = wild_git(at, &self.wild)?;
+        Some(OfGit { named: false, path })
     }
 
     fn pick<'t>(&self, tree: &'t Tree, picks: &mut Picks<'t>) -> Option<()> {
@@ -139,6 +158,9 @@ impl Pattern {
                 Some(next) => at = next,
                 None => return Some(()),
             }
+        }
+        if self.some && has_link(at) {
+            return None;
         }
         pick_wild(&self.fixed.join("/"), at, &self.wild, picks)
     }
@@ -154,6 +176,29 @@ impl std::fmt::Display for Pattern {
             .map(String::as_str)
             .collect();
         f.write_str(&parts.join("/"))
+    }
+}
+
+/// The first `.git` among what matches.
+fn wild_git(at: &Tree, wild: &[String]) -> Option<PathBuf> {
+    let Some((pattern, rest)) = wild.split_first() else {
+        return at.first_git();
+    };
+    if at.git && matches(pattern, GIT) {
+        return Some(at.path().join(GIT));
+    }
+    at.children().find_map(|(name, next)| match next {
+        Picked::Folder(folder) if name.to_str().is_none_or(|name| matches(pattern, name)) => {
+            wild_git(folder, rest)
+        }
+        _ => None,
+    })
+}
+
+fn has_link(at: Picked<'_>) -> bool {
+    match at {
+        Picked::File(mode, _) => mode == FileMode::Link,
+        Picked::Folder(folder) => folder.children().any(|(_, inside)| has_link(inside)),
     }
 }
 
@@ -228,24 +273,6 @@ fn clean(path: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tells_whether_git_is_seen() {
-        for (sources, expected) in [
-            (&["."] as &[&str], OfGit::Among),
-            (&["*"], OfGit::Among),
-            (&["a", ".g*"], OfGit::Among),
-            (&["a", ".*", "./.git/HEAD"], OfGit::Named),
-            (&[".git"], OfGit::Named),
-            (&["*.py", ".gitignore", "a/.git", "a/*"], OfGit::Nothing),
-        ] {
-            let mut visible = Visible::Only(BTreeSet::new());
-            for source in sources {
-                visible.add(Pattern::of_copy(source, false));
-            }
-            assert_eq!(visible.of_git(), expected, "{sources:?}");
-        }
-    }
 
     #[test]
     fn wildcards_match_as_in_go() {

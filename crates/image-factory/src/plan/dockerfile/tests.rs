@@ -225,6 +225,50 @@ fn images_are_found_in_what_is_not_understood() {
 }
 
 #[test]
+fn what_is_fetched_and_may_change_is_told() {
+    let commit = "0123456789".repeat(4);
+    let told = |text: &str| {
+        let fetched = analyse(text).fetched.into_iter();
+        let told = fetched.map(|one| format!("{}:{}", one.text, one.line));
+        told.collect::<Vec<_>>().join(" ")
+    };
+    for (rest, expected) in [
+        ("ADD a https://e.org/x.tgz /x", "https://e.org/x.tgz:2"),
+        ("ADD [\"http://e.org/x\", \"/x\"]", "http://e.org/x:2"),
+        (
+            "RUN x\nADD git@e.org:a/b.git#main /x",
+            "git@e.org:a/b.git#main:3",
+        ),
+        ("ADD ssh://git@e.org/a/b /x", "ssh://git@e.org/a/b:2"),
+        (
+            "ADD https://e.org/a#{commit} /x",
+            "https://e.org/a#{commit}:2",
+        ),
+        (
+            "ADD https://e.org/a.git#{commit}0 /x",
+            "https://e.org/a.git#{commit}0:2",
+        ),
+        ("ADD ${URL} /x", "${URL}:2"),
+        ("ADD https://e.org/a.git#{commit}:sub /x", ""),
+        ("ADD --checksum=sha256:00 https://e.org/x /x", ""),
+        ("ADD a.tgz b$C /x\nCOPY $D /y", ""),
+    ] {
+        let (rest, expected) = (
+            rest.replace("{commit}", &commit),
+            expected.replace("{commit}", &commit),
+        );
+        assert_eq!(told(&format!("FROM a\n{rest}\n")), expected, "{rest}");
+        // And so it is where not all is understood; what is not built counts, too.
+        assert_eq!(
+            told(&format!("FROM a\n{rest}\nNEW x\n")),
+            expected,
+            "{rest}"
+        );
+    }
+    assert_eq!(told("FROM a AS b\nADD http://e.org /x\nFROM c\n"), "");
+}
+
+#[test]
 fn stages_may_be_named_by_platform() {
     let text = "\
 FROM a:1 AS base-amd64

@@ -1,7 +1,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,7 +8,8 @@ use gix_index::hash::ObjectId;
 use tokio_util::sync::CancellationToken;
 
 use super::blob::{self, FileMode};
-use super::git::{Git, Part};
+use super::git::Git;
+use super::listing::{self, Listed, What};
 use crate::FactoryError;
 use crate::plan::PlanOptions;
 
@@ -20,6 +20,37 @@ pub(crate) struct Files {
     pub(crate) root: PathBuf,
     /// Files that count as if they had this content.
     pub(crate) edits: Arc<BTreeMap<PathBuf, Vec<u8>>>,
+    /// Files that do not count unless git knows them.
+    pub(crate) reports: Arc<Reports>,
+}
+
+/// Our own reports below the root.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    paths: HashSet<PathBuf>,
+    /// Those that a build context has: people know.
+    told: Mutex<HashSet<PathBuf>>,
+}
+
+impl Reports {
+    fn of(options: &PlanOptions) -> Self {
+        let root = options.root.canonicalize();
+        let below = |path: &PathBuf| {
+            let folder = path.parent()?;
+            let here = Path::new(".");
+            let folder = if folder == Path::new("") {
+                here
+            } else {
+                folder
+            };
+            let path = folder.canonicalize().ok()?.join(path.file_name()?);
+            Some(path.strip_prefix(root.as_ref().ok()?).ok()?.to_path_buf())
+        };
+        Self {
+            paths: options.reports.iter().filter_map(below).collect(),
+            told: Mutex::default(),
+        }
+    }
 }
 
 impl Files {
@@ -28,6 +59,7 @@ impl Files {
         Self {
             root: options.root.clone(),
             edits: Arc::default(),
+            reports: Arc::new(Reports::of(options)),
         }
     }
 
@@ -57,6 +89,8 @@ pub(crate) struct Folder {
     pub(crate) entries: Vec<Entry>,
     /// An attributes file that git does not know may convert what lies here.
     odd_attributes: bool,
+    /// It has `.git`, which is no entry.
+    pub(super) has_git: bool,
 }
 
 pub(crate) struct Entry {
@@ -76,6 +110,8 @@ impl Entry {
 pub(crate) enum Kind {
     Folder,
     File(FileMode),
+    /// One of ours, which does not count.
+    Report,
 }
 
 pub(crate) fn interrupted() -> FactoryError {
@@ -90,6 +126,9 @@ pub(crate) fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> FactoryE
         source,
     }
 }
+
+/// What never counts.
+pub(crate) const GIT: &str = ".git";
 
 const ATTRIBUTES: &str = ".gitattributes";
 
@@ -140,47 +179,32 @@ impl Disk {
             return Ok(Arc::clone(folder));
         }
         let part = self.git.below(&path);
-        let mut seen = Vec::new();
-        let mut odd_attributes = odd_above;
-        for entry in std::fs::read_dir(self.files.root.join(&path)).map_err(unreadable(&path))? {
-            let entry = entry.map_err(unreadable(&path))?;
-            let name = entry.file_name();
-            if name == ".git" {
-                continue;
-            }
-            odd_attributes |= name == ATTRIBUTES && !part.knows(ATTRIBUTES.as_bytes());
-            let kind = entry.file_type().map_err(unreadable(&path))?;
-            if kind.is_dir() {
-                seen.push((name, Kind::Folder, None));
-                continue;
-            }
-            if !kind.is_file() && !kind.is_symlink() {
-                // Sockets and pipes are nothing that the builder is sent.
-                continue;
-            }
-            // A file that is gone by now was not there.
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            let mode = if kind.is_symlink() {
-                FileMode::Link
-            } else if metadata.permissions().mode() & 0o100 == 0 {
-                FileMode::File
-            } else {
-                FileMode::Executable
-            };
-            seen.push((name, Kind::File(mode), Some(metadata)));
-        }
-        seen.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-        let entries = seen.into_iter().map(|(name, kind, metadata)| {
-            let id = match (kind, metadata) {
-                (Kind::File(mode), Some(metadata)) if !odd_attributes => {
-                    self.known(&part, &path, &name, mode, &metadata)
+        let registry_files = self.registry_files.get(&path);
+        let is_registry_file = |name: &OsStr| registry_files.is_some_and(|has| has.contains(name));
+        let is_here = |report: &&PathBuf| report.parent() == Some(&path);
+        let reports = self.files.reports.paths.iter().filter(is_here);
+        let reports: Vec<&OsStr> = reports.filter_map(|report| report.file_name()).collect();
+        let mut listed = listing::list(&self.files.root.join(&path)).map_err(unreadable(&path))?;
+        let has = |wanted: &str| listed.iter().any(|listed| *listed.name == *wanted);
+        let has_git = has(GIT);
+        let odd_attributes = odd_above || has(ATTRIBUTES) && !part.knows(ATTRIBUTES.as_bytes());
+        listed.retain(|listed| *listed.name != *GIT);
+        let entries = listed.into_iter().map(|Listed { name, what }| {
+            let (kind, id) = match what {
+                What::Folder => (Kind::Folder, None),
+                What::File(..) if reports.contains(&&*name) && !part.knows(name.as_bytes()) => {
+                    (Kind::Report, None)
                 }
-                _ => None,
+                What::File(mode, looks) => {
+                    let known = !odd_attributes
+                        && !is_registry_file(&name)
+                        && !self.is_edited(&path, &name);
+                    let id = known.then(|| part.id(name.as_bytes(), mode, &looks));
+                    (Kind::File(mode), id.flatten())
+                }
             };
             Entry {
-                name: name.into_boxed_os_str(),
+                name,
                 kind,
                 id: id.map_or_else(OnceLock::new, OnceLock::from),
             }
@@ -188,31 +212,34 @@ impl Disk {
         let folder = Arc::new(Folder {
             entries: entries.collect(),
             odd_attributes,
+            has_git,
             path: path.clone(),
         });
         Ok(Arc::clone(folders().entry(path).or_insert(folder)))
     }
 
-    fn known(
-        &self,
-        part: &Part<'_>,
-        folder: &Path,
-        name: &OsStr,
-        mode: FileMode,
-        metadata: &std::fs::Metadata,
-    ) -> Option<ObjectId> {
+    fn is_edited(&self, folder: &Path, name: &OsStr) -> bool {
         let edits = &self.files.edits;
-        if self.is_registry_file(folder, name)
-            || !edits.is_empty() && edits.contains_key(&folder.join(name))
-        {
-            return None;
-        }
-        part.id(name.as_bytes(), mode, metadata)
+        !edits.is_empty() && edits.contains_key(&folder.join(name))
     }
 
     fn is_registry_file(&self, folder: &Path, name: &OsStr) -> bool {
         let names = self.registry_files.get(folder);
         names.is_some_and(|names| names.contains(name))
+    }
+
+    /// Says that a report lies where the builder may take it, once.
+    pub(crate) fn tell_report(&self, folder: &Folder, entry: &Entry) {
+        let path = folder.path.join(&*entry.name);
+        let told = &self.files.reports.told;
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(path.clone()) {
+            tracing::warn!(
+                "`{}` lies in a build context and does not count, though an image may hold it: \
+                 write reports elsewhere, or list them in `.dockerignore`",
+                path.display()
+            );
+        }
     }
 
     /// The id of a file's content.

@@ -1,8 +1,8 @@
 //! What git knows of the files, so that a clean tree need not be read.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,7 +36,13 @@ struct Index {
     /// When the index was written: files as young as it may have changed unnoticed.
     written: filetime::FileTime,
     conversions: Conversions,
+    /// The attributes files that there are: below which folder each counts, and when it last changed.
+    /// A file that was checked out before may have been converted by what stood there then.
+    attributes: Vec<(Vec<u8>, Changed)>,
 }
+
+/// When something last changed: seconds and nanoseconds, as an index has them.
+type Changed = (u32, u32);
 
 /// What `git` says of a folder.
 #[derive(Clone, Debug)]
@@ -45,7 +51,7 @@ pub(crate) struct Facts {
     index: PathBuf,
     attributes: PathBuf,
     hash: HashKind,
-    /// `core.autocrlf`.
+    /// `core.autocrlf`, or a setting that is not understood.
     converts_line_ends: bool,
     /// `core.attributesFile`.
     own_attributes: Option<PathBuf>,
@@ -116,7 +122,10 @@ impl Facts {
                     let off = ["false", "no", "off", "0", ""];
                     facts.converts_line_ends |= !off.contains(&value.to_lowercase().as_str());
                 }
-                "core.attributesfile" => facts.own_attributes = Some(home(value)),
+                "core.attributesfile" => {
+                    facts.own_attributes = home(value);
+                    facts.converts_line_ends |= facts.own_attributes.is_none();
+                }
                 _ => {}
             }
         }
@@ -124,15 +133,27 @@ impl Facts {
     }
 }
 
-fn home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
+/// A path of a setting, if it is certain which: the homes of others, and places that git knows by its
+/// own installation, are not.
+fn home(path: &str) -> Option<PathBuf> {
+    match path.strip_prefix("~/") {
+        Some(rest) => Some(Path::new(&std::env::var_os("HOME")?).join(rest)),
+        None => path.starts_with('/').then(|| PathBuf::from(path)),
     }
 }
 
-/// Where git looks for attributes of all repositories.
-const SHARED_ATTRIBUTES: &str = "/etc/gitattributes";
+/// Where git may look for attributes of all repositories: that depends on where it was installed to.
+/// The likeliest comes last.
+fn shared_attributes() -> Vec<PathBuf> {
+    let mut files = vec![PathBuf::from("/etc/gitattributes")];
+    let git = process::which("git");
+    let real = git.as_ref().and_then(|git| git.canonicalize().ok());
+    for program in [git, real].into_iter().flatten() {
+        let prefix = program.parent().and_then(Path::parent);
+        files.extend(prefix.map(|prefix| prefix.join("etc/gitattributes")));
+    }
+    files
+}
 
 /// Where git looks for attributes of all repositories of a user, unless told otherwise.
 fn own_attributes() -> Option<PathBuf> {
@@ -170,6 +191,8 @@ impl Git {
                 index: None,
                 folder: Vec::new(),
                 range: 0..0,
+                since: None,
+                next: Cell::new(0),
             };
         };
         let mut path = index.prefix.clone();
@@ -180,10 +203,14 @@ impl Git {
         let entries = index.state.entries();
         let from = entries.partition_point(|entry| index.path(entry) < path.as_slice());
         let length = entries[from..].partition_point(|entry| index.path(entry).starts_with(&path));
+        let counting = index.attributes.iter();
+        let counting = counting.filter(|(folder, _)| path.starts_with(folder));
         Part {
+            since: counting.map(|(_, changed)| *changed).max(),
             index: Some(index),
             folder: path,
             range: from..from + length,
+            next: Cell::new(0),
         }
     }
 }
@@ -193,6 +220,10 @@ pub(crate) struct Part<'a> {
     index: Option<&'a Index>,
     folder: Vec<u8>,
     range: Range<usize>,
+    /// When the attributes that count here last changed.
+    since: Option<Changed>,
+    /// Behind the last one that was found: names are asked for in their order.
+    next: Cell<usize>,
 }
 
 impl Part<'_> {
@@ -202,12 +233,7 @@ impl Part<'_> {
     }
 
     /// The id of a file's content, if it is certain without reading the file.
-    pub(crate) fn id(
-        &self,
-        name: &[u8],
-        mode: FileMode,
-        metadata: &std::fs::Metadata,
-    ) -> Option<ObjectId> {
+    pub(crate) fn id(&self, name: &[u8], mode: FileMode, looks: &Stat) -> Option<ObjectId> {
         let index = self.index?;
         let entry = self.find(name)?;
         let same_kind = match entry.mode {
@@ -228,13 +254,15 @@ impl Part<'_> {
             use_nsec: true,
             use_stdev: false,
         };
-        if entry.stat.is_racy(index.written, exact) || !looks(metadata).matches(&entry.stat, exact)
-        {
+        if entry.stat.is_racy(index.written, exact) || !looks.matches(&entry.stat, exact) {
             return None;
         }
-        let mut path = self.folder.clone();
-        path.extend_from_slice(name);
-        if mode != FileMode::Link && index.conversions.may_apply(&path) {
+        // Had it been written since, or looked at by git since, it would have a later time.
+        let changed = (entry.stat.ctime.secs, entry.stat.ctime.nsecs);
+        if mode != FileMode::Link && self.since.is_some_and(|since| changed < since) {
+            return None;
+        }
+        if mode != FileMode::Link && index.conversions.may_apply(index.path(entry)) {
             return None;
         }
         Some(entry.id)
@@ -244,9 +272,14 @@ impl Part<'_> {
         let index = self.index?;
         let entries = index.state.entries().get(self.range.clone())?;
         let name_of = |entry| index.path(entry).get(self.folder.len()..);
-        let at = entries
-            .binary_search_by(|entry| name_of(entry).cmp(&Some(name)))
-            .ok()?;
+        let next = entries.get(self.next.get()).and_then(name_of);
+        let at = match next == Some(name) {
+            true => self.next.get(),
+            false => entries
+                .binary_search_by(|entry| name_of(entry).cmp(&Some(name)))
+                .ok()?,
+        };
+        self.next.set(at + 1);
         let entry = entries.get(at)?;
         // An index that is not sorted may lead astray.
         index.path(entry).starts_with(&self.folder).then_some(entry)
@@ -259,19 +292,21 @@ impl Part<'_> {
     clippy::cast_sign_loss,
     reason = "git compares the low 32 bits, too"
 )]
-fn looks(metadata: &std::fs::Metadata) -> Stat {
-    let time = |secs: i64, nsecs: i64| stat::Time {
-        secs: secs as u32,
-        nsecs: nsecs as u32,
-    };
+pub(super) fn looks(stat: &rustix::fs::Stat) -> Stat {
     Stat {
-        mtime: time(metadata.mtime(), metadata.mtime_nsec()),
-        ctime: time(metadata.ctime(), metadata.ctime_nsec()),
-        dev: metadata.dev() as u32,
-        ino: metadata.ino() as u32,
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        size: metadata.size() as u32,
+        mtime: stat::Time {
+            secs: stat.st_mtime as u32,
+            nsecs: stat.st_mtime_nsec as u32,
+        },
+        ctime: stat::Time {
+            secs: stat.st_ctime as u32,
+            nsecs: stat.st_ctime_nsec as u32,
+        },
+        dev: stat.st_dev as u32,
+        ino: stat.st_ino as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        size: stat.st_size as u32,
     }
 }
 
@@ -313,8 +348,9 @@ impl Index {
             prefix,
             written,
             conversions: Conversions::default(),
+            attributes: Vec::new(),
         };
-        index.conversions = index.conversions(root, facts);
+        index.read_attributes(root, facts);
         Some(index)
     }
 
@@ -324,15 +360,20 @@ impl Index {
 
     /// Reads all attributes that git knows of. Files of them that git does not know are looked for
     /// while walking.
-    fn conversions(&self, root: &Path, facts: &Facts) -> Conversions {
+    fn read_attributes(&mut self, root: &Path, facts: &Facts) {
         let mut conversions = Conversions::default();
-        if facts.converts_line_ends {
-            conversions.may_apply_to_all();
-        }
+        let mut attributes = Vec::new();
+        let mut read = |folder: &[u8], file: &Path, expected| {
+            conversions.read(folder, file, expected);
+            if let Ok(stat) = rustix::fs::stat(file) {
+                let time = looks(&stat).ctime;
+                attributes.push((folder.to_vec(), (time.secs, time.nsecs)));
+            }
+        };
         // Those that bind least come first (gitattributes(5)).
         let own = facts.own_attributes.clone().or_else(own_attributes);
-        for file in [PathBuf::from(SHARED_ATTRIBUTES)].into_iter().chain(own) {
-            conversions.read(b"", &file, false);
+        for file in shared_attributes().into_iter().chain(own) {
+            read(b"", &file, false);
         }
         // From the root that was asked about up to the root of the repository.
         let up: PathBuf = self
@@ -354,10 +395,13 @@ impl Index {
         }
         files.sort_by_key(|(folder, _)| folder.len());
         for (folder, file) in files {
-            conversions.read(folder, &file, true);
+            read(folder, &file, true);
         }
-        conversions.read(b"", &facts.attributes, false);
-        conversions
+        read(b"", &facts.attributes, false);
+        if facts.converts_line_ends {
+            conversions.may_apply_to_all();
+        }
+        (self.conversions, self.attributes) = (conversions, attributes);
     }
 }
 
@@ -376,6 +420,10 @@ mod tests {
         assert_eq!(facts.hash, HashKind::Sha256);
         assert!(facts.converts_line_ends);
         assert_eq!(facts.own_attributes.unwrap(), Path::new("/a"));
+        for unsure in ["~root/attributes", "%(prefix)/attributes", "attributes"] {
+            let facts = read(places, &format!("core.attributesfile\n{unsure}\0")).unwrap();
+            assert!(facts.converts_line_ends, "{unsure}");
+        }
         assert!(
             !read(places, "core.autocrlf\nfalse\0")
                 .unwrap()

@@ -12,8 +12,8 @@
 //! made of the ids, the key, is SHA-256.
 //!
 //! The index is asked only where its answer is certain: the file's stat is that in the index, the
-//! file is older than the index, and no attribute or setting converts the file between the
-//! repository and the working tree ([`attributes`]). Split and sparse indexes are not used. Files
+//! file is older than the index but not than its attributes, and no attribute or setting converts the
+//! file between the repository and the working tree ([`attributes`]). Split and sparse indexes are not used. Files
 //! that git ignores, or does not know, are sent to the builder like all others; they are read. `.git`
 //! is the one thing that never counts: it differs in every clone, and the merge of a pin is a commit,
 //! so that an image which counted it would be built again by the merge of its own pin, for ever.
@@ -23,12 +23,13 @@ mod blob;
 mod disk;
 mod dockerignore;
 mod git;
+mod listing;
 mod view;
 
 pub(crate) use blob::FileMode;
-pub(crate) use disk::{Disk, Files, interrupted};
+pub(crate) use disk::{Disk, Files, GIT, interrupted};
 pub(crate) use git::{Facts, Git};
-pub(crate) use view::{Picked, Tree, View, Wanted, ignore_file, shows_git};
+pub(crate) use view::{Picked, Tree, View, Wanted, ignore_file, ignore_file_of_context};
 
 /// What a thread may need to go down into folders, in bytes; only what is used takes memory.
 const STACK: usize = 64 * 1024 * 1024;

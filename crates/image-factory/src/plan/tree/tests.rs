@@ -59,7 +59,8 @@ impl Project {
 
     fn show(&self, git: Git) -> Result<Tree, crate::FactoryError> {
         let context = Path::new("code");
-        let file = ignore_file(self.root(), context, Path::new("code/a/Dockerfile"));
+        let file = ignore_file(self.root(), Path::new("code/a/Dockerfile"))
+            .or_else(|| ignore_file_of_context(self.root(), context));
         let rules = file
             .as_ref()
             .map(|file| std::fs::read(self.root().join(file)).unwrap());
@@ -70,6 +71,7 @@ impl Project {
         let files = Files {
             root: self.root().to_path_buf(),
             edits: Arc::default(),
+            reports: Arc::default(),
         };
         let registry_files = [PathBuf::from("code/registry/x.yaml")];
         let cancel = CancellationToken::new();
@@ -77,6 +79,16 @@ impl Project {
         let mut wanted = Wanted::default();
         wanted.everything();
         on_threads(|| Tree::show(&disk, &view, file.as_deref(), &wanted))
+    }
+
+    /// Writes the files anew, after whatever came before, and has git look at them.
+    async fn renew(&self) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        for (path, text) in FILES {
+            self.write(path, text);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        self.git(&["add", "--all"]).await;
     }
 
     /// The hash without git.
@@ -107,14 +119,14 @@ impl Project {
         let mut trusted = BTreeSet::new();
         for path in self.files() {
             let path = Path::new(&path);
-            let metadata = std::fs::symlink_metadata(self.root().join(path)).unwrap();
-            let mode = match metadata.is_symlink() {
+            let stat = rustix::fs::lstat(self.root().join(path)).unwrap();
+            let mode = match rustix::fs::FileType::from_raw_mode(stat.st_mode).is_symlink() {
                 true => FileMode::Link,
                 false => FileMode::File,
             };
             let name = path.file_name().unwrap().to_str().unwrap().as_bytes();
             let part = git.below(path.parent().unwrap());
-            if part.id(name, mode, &metadata).is_some() {
+            if part.id(name, mode, &git::looks(&stat)).is_some() {
                 trusted.insert(path.to_string_lossy().into_owned());
             }
         }
@@ -243,6 +255,7 @@ async fn converted_files_are_read() {
     project.write("code/lib/dos.txt", "a\r\nb\r\n");
     project.write("code/.gitattributes", "*.txt text\n");
     project.commit(&[]).await;
+    project.renew().await;
     // The index has the id of the text with other line ends.
     assert_eq!(project.hash_with_git().await, project.hash());
     let trusted = project.trusted().await;
@@ -254,8 +267,35 @@ async fn converted_files_are_read() {
     project.git(&["config", "core.autocrlf", "false"]).await;
     std::fs::create_dir_all(project.root().join(".git/info")).unwrap();
     project.write(".git/info/attributes", "*.py ident\n");
+    project.renew().await;
     let trusted = project.trusted().await;
     assert!(!trusted.contains("code/lib/io.py") && trusted.contains("code/a/Dockerfile"));
+}
+
+/// git looks again neither at the files nor at what it checked them out by.
+#[tokio::test]
+async fn files_that_earlier_attributes_converted_are_read() {
+    for now in ["*.txt -text\n", ""] {
+        let project = Project::new(FILES);
+        project.write("code/lib/dos.txt", "a\nb\n");
+        project.write("code/lib/.gitattributes", "*.txt text eol=crlf\n");
+        project.commit(&[]).await;
+        std::fs::remove_file(project.root().join("code/lib/dos.txt")).unwrap();
+        project
+            .git(&["checkout", "--quiet", "code/lib/dos.txt"])
+            .await;
+        let file = project.root().join("code/lib/dos.txt");
+        assert_eq!(std::fs::read(&file).unwrap(), b"a\r\nb\r\n");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        project.write("code/lib/.gitattributes", now);
+        project.git(&["add", "code/lib/.gitattributes"]).await;
+        assert_eq!(project.hash_with_git().await, project.hash(), "{now}");
+        // Elsewhere nothing changes.
+        let trusted = project.trusted().await;
+        assert!(trusted.contains("code/a/Dockerfile") && !trusted.contains("code/lib/io.py"));
+        project.renew().await;
+        assert!(project.trusted().await.contains("code/lib/io.py"));
+    }
 }
 
 #[tokio::test]
@@ -340,8 +380,8 @@ async fn split_sparse_and_broken_indexes_are_not_trusted() {
         std::fs::write(&index, bytes).unwrap();
         let git = Git::open(project.root(), Some(facts.clone()));
         let part = git.below(Path::new("code/lib"));
-        let metadata = std::fs::metadata(&index).unwrap();
-        assert_eq!(part.id(b"io.py", FileMode::File, &metadata), None);
+        let looks = git::looks(&rustix::fs::stat(&index).unwrap());
+        assert_eq!(part.id(b"io.py", FileMode::File, &looks), None);
     }
 }
 
@@ -372,35 +412,12 @@ async fn files_of_submodules_are_read() {
 }
 
 #[test]
-fn tells_whether_the_builder_is_sent_git() {
-    let project = Project::new(FILES);
-    let context = Path::new("code");
-    let shows = || {
-        let file = ignore_file(project.root(), context, Path::new("code/a/Dockerfile"));
-        let rules = file
-            .as_ref()
-            .map(|file| std::fs::read(project.root().join(file)).unwrap());
-        let view = View {
-            context: context.to_path_buf(),
-            rules: rules.map(Arc::from),
-        };
-        shows_git(project.root(), &view, file.as_deref())
-    };
-    assert!(!shows());
-    project.write("code/.git/HEAD", "x");
-    assert!(shows());
-    project.write("code/.dockerignore", "other\n");
-    assert!(shows());
-    project.write("code/.dockerignore", ".g*\n");
-    assert!(!shows());
-}
-
-#[test]
 fn what_is_not_wanted_is_not_read() {
     let project = Project::new(FILES);
     let files = Files {
         root: project.root().to_path_buf(),
         edits: Arc::new(BTreeMap::new()),
+        reports: Arc::default(),
     };
     let disk = Disk::new(files, Arc::new(Git::none()), &[], CancellationToken::new());
     let view = View {
@@ -424,6 +441,7 @@ fn stops_when_cancelled() {
     let files = Files {
         root: project.root().to_path_buf(),
         edits: Arc::default(),
+        reports: Arc::default(),
     };
     let disk = Disk::new(files, Arc::new(Git::none()), &[], cancel);
     assert!(disk.top(Path::new("code")).err().unwrap().is_cancelled());

@@ -8,7 +8,7 @@ use gix_index::hash::ObjectId;
 use rayon::prelude::*;
 
 use super::blob::FileMode;
-use super::disk::{Disk, Entry, Folder, Kind, unreadable};
+use super::disk::{Disk, Entry, Folder, GIT, Kind, unreadable};
 use super::dockerignore::{IgnoreRules, Matched};
 use crate::FactoryError;
 use crate::plan::key::FieldHash;
@@ -25,26 +25,20 @@ pub(crate) struct View {
     pub(crate) rules: Option<Arc<[u8]>>,
 }
 
-/// The ignore file that BuildKit takes for a Dockerfile: its own, else that of the context.
-pub(crate) fn ignore_file(root: &Path, context: &Path, dockerfile: &Path) -> Option<PathBuf> {
+/// The ignore file of a Dockerfile of its own: BuildKit takes it instead of that of the context.
+pub(crate) fn ignore_file(root: &Path, dockerfile: &Path) -> Option<PathBuf> {
     let mut own = dockerfile.as_os_str().to_owned();
     own.push(".dockerignore");
-    [PathBuf::from(own), context.join(".dockerignore")]
-        .into_iter()
-        .find(|file| root.join(file).is_file())
+    existing(root, PathBuf::from(own))
 }
 
-/// Whether the builder is sent the `.git` of the context.
-pub(crate) fn shows_git(root: &Path, view: &View, ignore_file: Option<&Path>) -> bool {
-    if !root.join(&view.context).join(".git").exists() {
-        return false;
-    }
-    let rules = match (&view.rules, ignore_file) {
-        (Some(text), Some(file)) => IgnoreRules::parse(&String::from_utf8_lossy(text), file),
-        _ => Ok(IgnoreRules::default()),
-    };
-    // Whoever reads the tree is told what is wrong with the rules.
-    rules.is_ok_and(|rules| !rules.check(".git", &rules.at_root()).0)
+/// The ignore file of a context.
+pub(crate) fn ignore_file_of_context(root: &Path, context: &Path) -> Option<PathBuf> {
+    existing(root, context.join(".dockerignore"))
+}
+
+fn existing(root: &Path, file: PathBuf) -> Option<PathBuf> {
+    root.join(&file).is_file().then_some(file)
 }
 
 /// Which parts of a context somebody wants to see.
@@ -58,6 +52,10 @@ impl Wanted {
     pub(crate) fn everything(&mut self) {
         self.all = true;
         self.inside.clear();
+    }
+
+    fn has(&self, name: &OsStr) -> bool {
+        self.all || self.inside.contains_key(name)
     }
 
     pub(crate) fn add<'a>(&mut self, path: impl IntoIterator<Item = &'a str>) {
@@ -78,6 +76,10 @@ pub(crate) struct Tree {
     shown: Vec<Shown>,
     /// Of all that is in it, if it was wanted whole; a folder without files has none.
     hash: Option<[u8; 32]>,
+    /// The builder is sent the `.git` of this very folder.
+    pub(crate) git: bool,
+    /// The builder is sent the `.git` of this folder, or of one below.
+    pub(crate) any_git: bool,
 }
 
 struct Shown {
@@ -169,6 +171,18 @@ impl Tree {
         }
     }
 
+    /// The first `.git` of it that the builder is sent.
+    pub(crate) fn first_git(&self) -> Option<PathBuf> {
+        if self.git {
+            return Some(self.path().join(GIT));
+        }
+        let mut folders = self.children().filter_map(|(_, picked)| match picked {
+            Picked::Folder(tree) if tree.any_git => Some(tree),
+            _ => None,
+        });
+        folders.next()?.first_git()
+    }
+
     fn hash_of(&self) -> Option<[u8; 32]> {
         let mut hash = FieldHash::default();
         let mut any = false;
@@ -231,12 +245,13 @@ impl Walk<'_> {
                 (false, Some(inside)) => inside,
                 (false, None) => continue,
             };
-            let (ignored, matched) = self.check(&folder, entry, parent);
+            let (ignored, matched) = self.check(&folder, &entry.name, parent);
             match entry.kind {
                 Kind::Folder if !ignored || self.rules.may_return() => {
                     folders.push((index, entry, matched, inside));
                 }
                 Kind::File(mode) if !ignored => files.push((index, entry, mode)),
+                Kind::Report if !ignored => self.disk.tell_report(&folder, entry),
                 _ => {}
             }
         }
@@ -268,10 +283,17 @@ impl Walk<'_> {
             .collect::<Result<_, FactoryError>>()?;
         shown.extend(known.into_iter().chain(read));
         shown.sort_unstable_by_key(|shown| shown.entry);
+        let git = folder.has_git
+            && wanted.has(OsStr::new(GIT))
+            && !self.check(&folder, OsStr::new(GIT), parent).0;
+        let is_git = |shown: &Shown| matches!(&shown.what, What::Folder(tree) if tree.any_git);
+        let any_git = git || shown.iter().any(is_git);
         let mut tree = Tree {
             folder,
             shown,
             hash: None,
+            git,
+            any_git,
         };
         if wanted.all {
             tree.hash = tree.hash_of();
@@ -279,12 +301,12 @@ impl Walk<'_> {
         Ok(tree)
     }
 
-    fn check(&self, folder: &Folder, entry: &Entry, parent: &Matched) -> (bool, Matched) {
+    fn check(&self, folder: &Folder, name: &OsStr, parent: &Matched) -> (bool, Matched) {
         if self.rules.is_empty() {
             return (false, Matched::new());
         }
         let inside = folder.path.strip_prefix(self.context);
-        let path = inside.unwrap_or(&folder.path).join(&*entry.name);
+        let path = inside.unwrap_or(&folder.path).join(name);
         self.rules.check(&path.to_string_lossy(), parent)
     }
 }
