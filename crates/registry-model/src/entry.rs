@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::{PinnedImage, Platform, ProcessorRef, Repository};
+use crate::{PinnedImage, Platform, ProcessorRef, Repository, SmokeSpec};
 
 /// One processor as its registry file describes it.
 #[derive(Clone, Debug, Serialize)]
@@ -24,11 +24,13 @@ pub struct Entry {
     pub secrets: SecretNames,
     /// What it needs to run.
     pub runtime: Runtime,
+    /// How it is called once it is deployed, where that differs from the others.
+    pub smoke: Option<SmokeSpec>,
     /// `false` leaves it out of every stage; default `true`.
     pub enabled: bool,
-    /// Everything the file says, in its order, for fields that no stage reads.
+    /// The text of the file, for [`Self::document`].
     #[serde(skip)]
-    pub document: serde_yaml::Value,
+    pub(crate) text: Box<str>,
 }
 
 /// Where an image is built from. Paths are relative to the root of the repository and stay in it.
@@ -145,6 +147,13 @@ impl Entry {
             Some(own) => Ok(own.clone()),
             None => format!("{prefix}/{}", self.reference.image_name()).parse(),
         }
+    }
+
+    /// Everything the file says, in its order, for fields that no stage reads. It is read anew each
+    /// time: of hundreds of files, hardly any is asked for it.
+    #[must_use]
+    pub fn document(&self) -> serde_yaml::Value {
+        crate::load::document(&self.text)
     }
 
     /// The file, as people name it.

@@ -200,6 +200,7 @@ codes! {
     BAD_PLATFORM = "bad-platform", "a key below `image.platforms` is no architecture";
     BAD_REF = "bad-ref", "`ref` is not `<namespace>/<name>@<version>`";
     BAD_SECRET_NAME = "bad-secret-name", "the name of a secret has other characters than letters, digits, `-`, `_`, `.`, or more than 64";
+    BAD_SMOKE = "bad-smoke", "a value below `smoke` is not what it should be, is missing, or can't be sent as JSON";
     BAD_TYPE = "bad-type", "a field holds another kind of value than it should";
     DUPLICATE_APP = "duplicate-app", "two refs would be deployed as the same app";
     DUPLICATE_KEY = "duplicate-key", "a mapping has the same key twice";
@@ -212,6 +213,7 @@ codes! {
     PATH_ESCAPES = "path-escapes", "a path is absolute, or leaves the repository by `..` or by a symbolic link";
     SEVERAL_ENTRIES = "several-entries", "more than one document of the file has a `ref` or an `image`";
     TOO_LARGE = "too-large", "the file has more than 1 MiB";
+    UNKNOWN_FIELD = "unknown-field", "a mapping that the pipeline reads in full has a key that it does not know";
     UNREADABLE = "unreadable", "a file or folder can't be read";
     YAML_SYNTAX = "yaml-syntax", "the file is not YAML";
 }

@@ -10,7 +10,7 @@
 //! whose fields are checked: names, images, digests, paths that stay in the repository. All that
 //! is wrong in any file is reported at once, as [`Findings`] with file, line, column and a code
 //! that never changes its meaning ([`CODES`]). Hostile files (deep nesting, alias bombs, megabytes)
-//! are findings, too. Fields that no stage reads are kept in [`Entry::document`].
+//! are findings, too. Fields that no stage reads are kept for [`Entry::document`].
 //!
 //! **Selection.** [`Registry::select`] finds entries by the names that people use, and offers the
 //! nearest name for an unknown one.
@@ -61,6 +61,7 @@ mod load;
 mod names;
 mod pin;
 mod select;
+mod smoke;
 mod yaml;
 
 pub use digest::{Digest, DigestError};
@@ -74,3 +75,7 @@ pub use pin::{
     without_pins,
 };
 pub use select::{SelectionError, UnknownName};
+pub use smoke::{
+    Canary, Cost, ErrorCode, Expect, ExpectError, FunctionName, JsonPointer, Negative, NegativeAsk,
+    SmokeSpec,
+};

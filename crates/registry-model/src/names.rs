@@ -245,6 +245,8 @@ macro_rules! text_like {
     };
 }
 
+pub(crate) use text_like;
+
 text_like!(ProcessorRef);
 text_like!(Environment);
 text_like!(Platform);

@@ -19,8 +19,17 @@ fn finding(code: &'static str, file: &Path, message: String, hint: Option<String
     }
 }
 
-/// The registry files below `root`, relative to it, sorted, each once.
-pub(super) fn find(root: &Path, globs: &[String], findings: &mut Vec<Finding>) -> Vec<PathBuf> {
+/// A registry file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    /// Relative to the root.
+    pub(super) path: PathBuf,
+    /// It may also be a link, or nothing that can be read.
+    pub(super) is_regular: bool,
+}
+
+/// The registry files below `root`, sorted, each once.
+pub(super) fn find(root: &Path, globs: &[String], findings: &mut Vec<Finding>) -> Vec<Found> {
     let mut files = Vec::new();
     for glob in globs {
         match compile(glob) {
@@ -88,7 +97,7 @@ fn walk(
     root: &Path,
     below: &Path,
     matcher: &GlobMatcher,
-    files: &mut Vec<PathBuf>,
+    files: &mut Vec<Found>,
     findings: &mut Vec<Finding>,
 ) {
     let start = root.join(below);
@@ -102,7 +111,10 @@ fn walk(
                 let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
                 // A symbolic link may be a registry file; where it leads is checked on reading.
                 if matcher.is_match(relative) && !entry.file_type().is_dir() {
-                    files.push(relative.to_owned());
+                    files.push(Found {
+                        path: relative.to_owned(),
+                        is_regular: entry.file_type().is_file(),
+                    });
                 }
             }
             Err(error) => {

@@ -4,10 +4,13 @@ mod build;
 mod document;
 mod files;
 mod image;
+mod json;
 mod paths;
 mod reader;
 mod registry;
 mod runtime;
 mod secrets;
+mod smoke;
 
+pub(crate) use document::value as document;
 pub use registry::{LoadOptions, Registry};

@@ -61,19 +61,37 @@ impl Root {
     /// The real place of `path` below the root, and what is there; `None` when nothing is. `path`
     /// has neither `.` nor `..`.
     pub(super) fn resolve(&self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, Escape> {
-        self.find(path)
-            .map(|(real, metadata)| match real.starts_with(&self.path) {
-                true => Ok((real, metadata)),
-                false => Err(Escape::Link),
-            })
-            .transpose()
+        let Some((real, metadata)) = self.find(path) else {
+            return Ok(None);
+        };
+        match self.has(&real) {
+            true => Ok(Some((real, metadata))),
+            false => Err(Escape::Link),
+        }
+    }
+
+    /// The real place of what is no link itself.
+    pub(super) fn resolve_no_link(&self, path: &Path) -> Result<Option<PathBuf>, Escape> {
+        match self.place(path) {
+            Some(real) if !self.has(&real) => Err(Escape::Link),
+            real => Ok(real),
+        }
+    }
+
+    fn has(&self, real: &Path) -> bool {
+        real.starts_with(&self.path)
+    }
+
+    /// The place of `path`, through the links on the way to it.
+    fn place(&self, path: &Path) -> Option<PathBuf> {
+        match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => Some(self.folder(folder)?.join(name)),
+            _ => Some(self.path.clone()),
+        }
     }
 
     fn find(&self, path: &Path) -> Option<(PathBuf, Metadata)> {
-        let real = match (path.parent(), path.file_name()) {
-            (Some(folder), Some(name)) => self.folder(folder)?.join(name),
-            _ => self.path.clone(),
-        };
+        let real = self.place(path)?;
         let metadata = real.symlink_metadata().ok()?;
         if !metadata.is_symlink() {
             return Some((real, metadata));

@@ -1,12 +1,13 @@
 //! One registry file: the document in it, and typed access to its fields.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::files::Found;
 use super::registry::{LoadOptions, Named};
-use super::{build, document, image, paths, runtime, secrets};
+use super::{build, document, image, paths, runtime, secrets, smoke};
 use crate::finding::{Finding, Position, Severity, code};
 use crate::yaml::{Kind, MAX_BYTES, NodeId, Resolved, Source, Tree, resolve};
 use crate::{Entry, ProcessorRef};
@@ -14,9 +15,13 @@ use crate::{Entry, ProcessorRef};
 /// A merge key that leads to merge keys that lead to merge keys …: nobody writes more.
 const MAX_MERGES: usize = 16;
 
+/// Most registry files are shorter.
+const USUAL_BYTES: usize = 8 * 1024;
+
 /// A document that is being read, and what is wrong with it so far.
 pub(super) struct Reader<'a> {
     file: &'a Path,
+    text: &'a str,
     pub(super) tree: &'a Tree<'a>,
     findings: &'a mut Vec<Finding>,
     errors: usize,
@@ -25,11 +30,12 @@ pub(super) struct Reader<'a> {
 /// Reads one file; with any error in it there is no entry, but perhaps a name.
 pub(super) fn read(
     root: &paths::Root,
-    file: &Path,
+    found: &Found,
     options: &LoadOptions,
     names: &mut Vec<Named>,
     findings: &mut Vec<Finding>,
 ) -> Option<Entry> {
+    let file = &*found.path;
     let mut broken = |code, at: Position, message: String, hint: Option<String>| {
         findings.push(Finding {
             code,
@@ -41,17 +47,16 @@ pub(super) fn read(
             severity: Severity::Error,
         });
     };
-    let bytes = match read_bytes(root, file) {
+    let bytes = match read_bytes(root, found) {
         Ok(bytes) => bytes,
         Err((code, message)) => {
             broken(code, Position::START, message, None);
             return None;
         }
     };
-    let source = Source::new(&bytes);
-    let tree = source.and_then(|source| Tree::read(&source));
-    let tree = match tree {
-        Ok(tree) => tree,
+    let read = Source::new(&bytes).and_then(|source| Ok((Tree::read(&source)?, source.text())));
+    let (tree, text) = match read {
+        Ok(read) => read,
         Err(problem) => {
             broken(problem.code, problem.at, problem.message, problem.hint);
             return None;
@@ -83,6 +88,7 @@ pub(super) fn read(
     };
     let mut reader = Reader {
         file,
+        text,
         tree: &tree,
         findings,
         errors: 0,
@@ -100,23 +106,30 @@ pub(super) fn read(
     reader.entry(root, options, document, named)
 }
 
-fn read_bytes(root: &paths::Root, file: &Path) -> Result<Vec<u8>, (&'static str, String)> {
+fn read_bytes(root: &paths::Root, found: &Found) -> Result<Vec<u8>, (&'static str, String)> {
     let unreadable = |what: String| (code::UNREADABLE, format!("can't read the file: {what}"));
-    let (real, kind) = match root.resolve(file) {
-        Ok(Some(real)) => real,
-        Ok(None) => return Err(unreadable("nothing is there, or no access".into())),
+    let file = &found.path;
+    let real = match found.is_regular {
+        true => root.resolve_no_link(file).map(|real| (real, true)),
+        false => root.resolve(file).map(|real| match real {
+            Some((real, metadata)) => (Some(real), metadata.is_file()),
+            None => (None, false),
+        }),
+    };
+    let (real, is_regular) = match real {
+        Ok((Some(real), is_regular)) => (real, is_regular),
+        Ok((None, _)) => return Err(unreadable("nothing is there, or no access".into())),
         Err(escape) => {
             let name = file.display().to_string();
             return Err((code::PATH_ESCAPES, escape.message(&name)));
         }
     };
     // A named pipe would block for ever: look before opening.
-    if !kind.is_file() {
+    if !is_regular {
         return Err(unreadable("it is no regular file".into()));
     }
     let limit = MAX_BYTES as u64 + 1;
-    let length = usize::try_from(kind.len().min(limit)).unwrap_or(MAX_BYTES);
-    let mut bytes = Vec::with_capacity(length + 1);
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     File::open(&real)
         .and_then(|open| open.take(limit).read_to_end(&mut bytes))
         .map_err(|e| unreadable(e.to_string()))?;
@@ -139,6 +152,7 @@ impl<'a> Reader<'a> {
         let (pins, repository) = image::read(self, document, tools);
         let secrets = secrets::read(self, document);
         let runtime = runtime::read(self, document);
+        let smoke = smoke::read(self, document, &secrets);
         let folder = self.file.parent().unwrap_or(Path::new(""));
         let place = build::Place {
             root,
@@ -147,7 +161,7 @@ impl<'a> Reader<'a> {
             enabled,
         };
         let build = build::read(self, document, named.as_ref(), &place);
-        let document = document::value(self, document);
+        document::check(self, document);
         if self.errors > 0 {
             return None;
         }
@@ -159,8 +173,9 @@ impl<'a> Reader<'a> {
             build: build?,
             secrets,
             runtime,
+            smoke,
             enabled,
-            document: document?,
+            text: self.text.into(),
         })
     }
 
@@ -192,7 +207,7 @@ impl<'a> Reader<'a> {
             let Kind::Mapping(pairs) = &node.kind else {
                 continue;
             };
-            let mut seen = HashSet::new();
+            let mut seen = BTreeSet::new();
             for (key, _) in pairs {
                 let Some((name, _)) = tree.scalar(tree.target(*key)) else {
                     continue;

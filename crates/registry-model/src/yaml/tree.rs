@@ -36,12 +36,14 @@ pub(crate) struct Tree<'a> {
     pub(crate) nodes: Vec<Node>,
     /// The root of each document.
     pub(crate) documents: Vec<NodeId>,
+    pub(crate) has_aliases: bool,
 }
 
 /// A collection whose end has not come yet.
 struct Open {
     node: NodeId,
-    children: Vec<NodeId>,
+    /// Where its children begin among those of all open collections.
+    from: usize,
     mapping: bool,
 }
 
@@ -96,6 +98,7 @@ impl<'a> Tree<'a> {
             nodes: Vec::with_capacity(events.len()),
             events,
             documents: Vec::new(),
+            has_aliases: false,
         };
         tree.build()?;
         Ok(tree)
@@ -103,6 +106,7 @@ impl<'a> Tree<'a> {
 
     fn build(&mut self) -> Result<(), Problem> {
         let mut open: Vec<Open> = Vec::new();
+        let mut children: Vec<NodeId> = Vec::new();
         let mut anchors: HashMap<usize, NodeId> = HashMap::new();
         for index in 0..self.events.len() {
             let (event, span) = &self.events[index];
@@ -116,11 +120,14 @@ impl<'a> Tree<'a> {
                     let Some(closed) = open.pop() else {
                         return Err(syntax(start, "a collection ends that never started"));
                     };
-                    self.close(closed, index)?;
+                    self.close(&closed, children.drain(closed.from..).as_slice(), index)?;
                     continue;
                 }
                 Event::Alias(id) => match anchors.get(id) {
-                    Some(target) => (Kind::Alias(*target), 0, false),
+                    Some(target) => {
+                        self.has_aliases = true;
+                        (Kind::Alias(*target), 0, false)
+                    }
                     None => return Err(syntax(start, "the alias has no anchor in its document")),
                 },
                 Event::Scalar(_, _, anchor, tag) => (Kind::Scalar, *anchor, tag.is_some()),
@@ -136,15 +143,15 @@ impl<'a> Tree<'a> {
             if anchor > 0 {
                 anchors.insert(anchor, node);
             }
-            match open.last_mut() {
-                Some(parent) => parent.children.push(node),
-                None => self.documents.push(node),
+            match open.is_empty() {
+                false => children.push(node),
+                true => self.documents.push(node),
             }
             let mapping = matches!(kind, Kind::Mapping(_));
             if mapping || matches!(kind, Kind::Sequence(_)) {
                 open.push(Open {
                     node,
-                    children: Vec::new(),
+                    from: children.len(),
                     mapping,
                 });
             }
@@ -160,17 +167,17 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn close(&mut self, closed: Open, event: usize) -> Result<(), Problem> {
+    fn close(&mut self, closed: &Open, children: &[NodeId], event: usize) -> Result<(), Problem> {
         let node = &mut self.nodes[closed.node];
         node.last_event = event;
         node.kind = if closed.mapping {
-            if !closed.children.len().is_multiple_of(2) {
+            if !children.len().is_multiple_of(2) {
                 return Err(syntax(node.start, "a mapping ends after a key"));
             }
-            let pairs = closed.children.chunks_exact(2);
+            let pairs = children.chunks_exact(2);
             Kind::Mapping(pairs.map(|pair| (pair[0], pair[1])).collect())
         } else {
-            Kind::Sequence(closed.children)
+            Kind::Sequence(children.to_vec())
         };
         Ok(())
     }

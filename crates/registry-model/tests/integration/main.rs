@@ -11,4 +11,5 @@ mod pin_refusals;
 mod pin_without;
 mod registry_load;
 mod registry_select;
+mod registry_smoke;
 mod support;

@@ -124,10 +124,11 @@ fn both_layouts_load_side_by_side() {
     assert_eq!(first.runtime.cpu, Some(1.0));
     assert_eq!(first.runtime.memory_mib, Some(2048));
     assert_eq!(first.runtime.timeout_s, Some(60));
-    let temperature = &first.document["inputs"]["schema"]["properties"]["temperature"];
+    let document = first.document();
+    let temperature = &document["inputs"]["schema"]["properties"]["temperature"];
     assert_eq!(temperature["default"].as_f64(), Some(0.7));
     assert_eq!(temperature["maximum"].as_i64(), Some(2));
-    assert_eq!(first.document["runtime"]["cpu"].as_str(), Some("1"));
+    assert_eq!(document["runtime"]["cpu"].as_str(), Some("1"));
 
     let second = &registry.entries[1];
     assert!(second.pinned(&amd64).is_none());
