@@ -1,8 +1,15 @@
+mod failure;
+mod grpc;
+mod hint;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use process::ProcessError;
 use registry_model::Environment;
 
+pub use self::failure::CallFailure;
+pub use self::grpc::GrpcCode;
 use crate::secrets::SecretProblem;
 
 /// What kind of trouble an error or a report stands for; the command line turns it into an exit
@@ -43,6 +50,16 @@ pub enum ModalError {
         /// The environment variable or option.
         setting: &'static str,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// The file of Modal's profiles cannot be used.
+    #[error("read {}`{}`: {problem}", of(.profile.as_deref()), .file.display())]
+    Profile {
+        /// `~/.modal.toml`, or what MODAL_CONFIG_PATH says.
+        file: PathBuf,
+        /// The profile, when it is in one.
+        profile: Option<String>,
+        /// What is wrong with it, without any value.
         problem: String,
     },
     /// The source of secret values cannot be read as such.
@@ -91,6 +108,16 @@ pub enum ModalError {
         /// What the server, or the connection, says.
         message: String,
     },
+    /// The control plane does not know the remote procedure.
+    #[error("{what}: {server} does not offer `{rpc}`")]
+    Unsupported {
+        /// The operation and its object.
+        what: String,
+        /// The remote procedure.
+        rpc: &'static str,
+        /// The address of the control plane.
+        server: String,
+    },
     /// The control plane asked to wait for longer than we are ready to.
     #[error("{what}: Modal asks to wait {asked:?} more, which exceeds the limit of {limit:?}")]
     Throttled {
@@ -124,6 +151,29 @@ pub enum ModalError {
         #[source]
         source: Box<ProcessError>,
     },
+    /// The program `modal` ended well, and said something that is not understood.
+    #[error("{what}: the answer of Modal's own program is not understood: {problem}")]
+    CliAnswer {
+        /// The operation and its object.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The Python of the program `modal` cannot be found.
+    #[error("find the Python of `{program}`")]
+    PythonMissing {
+        /// The program.
+        program: String,
+    },
+    /// A file that a program is to read cannot be made.
+    #[error("{what}: make a temporary file")]
+    TempFile {
+        /// The operation and its object.
+        what: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// `modal deploy` ended well, yet Modal knows no such app.
     #[error("read back app `{app}` of `{environment}`: it is not live")]
     NotLive {
@@ -139,6 +189,52 @@ pub enum ModalError {
         given: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The files that a deploy depends on cannot be read.
+    #[error("read the code of the Modal app: {problem}")]
+    Code {
+        /// Which file, and what is wrong with it.
+        problem: String,
+    },
+    /// Pinned images are not in the registry, or it does not tell. Nothing has been written.
+    #[error("find the images for `{environment}` in the registry:{}", list(.problems))]
+    Images {
+        /// Where they should have gone.
+        environment: Environment,
+        /// One an image.
+        problems: Vec<String>,
+        /// What to do about the first of them.
+        hint: Option<String>,
+    },
+    /// What Modal says is live is not what was deployed.
+    #[error("read back app `{app}` of `{environment}`: {problem}")]
+    ReadBack {
+        /// The app.
+        app: String,
+        /// Where it is.
+        environment: Environment,
+        /// What differs.
+        problem: String,
+    },
+    /// An app is not deployed without its secrets.
+    #[error("deploy `{app}` to `{environment}`: {} could not be written", names(.secrets))]
+    SecretsNotWritten {
+        /// The app.
+        app: String,
+        /// Where it should have gone.
+        environment: Environment,
+        /// Those of its secrets that are not as they should be.
+        secrets: Vec<String>,
+    },
+    /// A run that began later has the last word.
+    #[error("deploy `{app}` to `{environment}`: superseded by run {newer}, which began later")]
+    Superseded {
+        /// The app.
+        app: String,
+        /// Where it should have gone.
+        environment: Environment,
+        /// Counts the runs of the environment.
+        newer: u64,
     },
     /// A function cannot be called by this client.
     #[error("call `{function}` of app `{app}`: {problem}")]
@@ -188,85 +284,31 @@ pub enum ModalError {
     },
 }
 
-/// What a container says about a call that failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CallFailure {
-    /// Modal's name for the way it failed: `FAILURE`, `TIMEOUT`, `INIT_FAILURE`, …
-    pub status: String,
-    /// The exception, as Python's `repr` shows it.
-    pub exception: String,
-    /// Python's traceback, if there is one.
-    pub traceback: String,
-    /// The exit code of the container, where it is not 0.
-    pub exit_code: Option<i32>,
-}
-
-impl std::fmt::Display for CallFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.status)?;
-        if let Some(code) = self.exit_code {
-            write!(f, " (container exit code {code})")?;
-        }
-        if !self.exception.is_empty() {
-            write!(f, ": {}", self.exception)?;
-        }
-        let traceback = self.traceback.trim();
-        if !traceback.is_empty() {
-            let lines: Vec<&str> = traceback.lines().collect();
-            // The innermost frames come last, and they are the ones that explain.
-            let from = lines.len().saturating_sub(12);
-            write!(f, "\n{}", lines.get(from..).unwrap_or_default().join("\n"))?;
-        }
-        Ok(())
-    }
-}
-
-/// A gRPC status code, shown as gRPC spells it.
-///
-/// Source: grpc.github.io, "Status codes and their use in gRPC".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GrpcCode(pub tonic::Code);
-
-impl std::fmt::Display for GrpcCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use tonic::Code;
-        f.write_str(match self.0 {
-            Code::Ok => "OK",
-            Code::Cancelled => "CANCELLED",
-            Code::Unknown => "UNKNOWN",
-            Code::InvalidArgument => "INVALID_ARGUMENT",
-            Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Code::NotFound => "NOT_FOUND",
-            Code::AlreadyExists => "ALREADY_EXISTS",
-            Code::PermissionDenied => "PERMISSION_DENIED",
-            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-            Code::FailedPrecondition => "FAILED_PRECONDITION",
-            Code::Aborted => "ABORTED",
-            Code::OutOfRange => "OUT_OF_RANGE",
-            Code::Unimplemented => "UNIMPLEMENTED",
-            Code::Internal => "INTERNAL",
-            Code::Unavailable => "UNAVAILABLE",
-            Code::DataLoss => "DATA_LOSS",
-            Code::Unauthenticated => "UNAUTHENTICATED",
-        })
-    }
-}
-
 impl ModalError {
     /// The class of trouble.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Setting { .. }
+            | Self::Profile { .. }
             | Self::SecretSource { .. }
             | Self::Plan { .. }
             | Self::CliMissing { .. }
             | Self::CliVersion { .. }
+            | Self::PythonMissing { .. }
+            | Self::Code { .. }
             | Self::AppFile { .. } => ErrorClass::Input,
             Self::Secrets { .. }
             | Self::EnvironmentMissing { .. }
             | Self::Rpc { .. }
+            | Self::Unsupported { .. }
             | Self::Throttled { .. }
+            | Self::CliAnswer { .. }
+            | Self::TempFile { .. }
+            | Self::Images { .. }
+            | Self::ReadBack { .. }
+            | Self::SecretsNotWritten { .. }
+            | Self::Superseded { .. }
             | Self::NotLive { .. } => ErrorClass::Deploy,
             Self::Cli { source, .. } if source.is_cancelled() => ErrorClass::Cancelled,
             Self::Cli { .. } => ErrorClass::Deploy,
@@ -289,64 +331,9 @@ impl ModalError {
     pub fn grpc_code(&self) -> Option<tonic::Code> {
         match self {
             Self::Rpc { code, .. } => Some(code.0),
+            Self::Unsupported { .. } => Some(tonic::Code::Unimplemented),
             _ => None,
         }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        use tonic::Code;
-        let text = match self {
-            Self::Setting { setting, .. } if setting.starts_with("MODAL_TOKEN") => {
-                "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET; `modal token new` makes a pair"
-            }
-            Self::Secrets { .. } => {
-                "set the values in the environment of the pipeline (for `dev`, NAME_DEV wins over \
-                 NAME) or in the JSON object of secrets, or move the names to `secrets.optional`"
-            }
-            Self::Plan { problems, .. } => {
-                if !problems
-                    .iter()
-                    .any(|problem| problem.contains("not pinned"))
-                {
-                    return None;
-                }
-                "merge the open pin pull request, or run build-and-pin for these processors"
-            }
-            Self::EnvironmentMissing { environment, .. } => {
-                return Some(format!(
-                    "run `modal environment create {environment}`, or allow the deploy to create it"
-                ));
-            }
-            Self::Rpc { code, server, .. } => match code.0 {
-                Code::Unauthenticated | Code::PermissionDenied => {
-                    "check MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, and that the token may use this \
-                     environment"
-                }
-                Code::Unavailable | Code::DeadlineExceeded => {
-                    return Some(format!(
-                        "check that {server} can be reached from here, and https://status.modal.com"
-                    ));
-                }
-                _ => return None,
-            },
-            Self::Throttled { .. } => "run it again later, or with fewer processors at once",
-            Self::CliMissing { .. } => {
-                "run `pip install modal==1.6.4`, or set PIPELINE_MODAL to the program"
-            }
-            Self::CliVersion { .. } => "run `pip install modal==1.6.4`",
-            Self::AppFile { .. } => {
-                "give the path of the Python file relative to the root of the repository, as in \
-                 `code/modal_app.py`"
-            }
-            Self::CallFailed { failure, .. } if failure.status == "INIT_FAILURE" => {
-                "the container imports the module again, without PROCESSOR_REF and IMAGE_REF: \
-                 guard such reads with `modal.is_local()`"
-            }
-            _ => return None,
-        };
-        Some(text.to_owned())
     }
 }
 
@@ -360,6 +347,10 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         next = source.source();
     }
     text
+}
+
+fn of(profile: Option<&str>) -> String {
+    profile.map_or(String::new(), |name| format!("profile `{name}` of "))
 }
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {

@@ -6,19 +6,29 @@
 //! expects), and leaves to the command line the one thing that needs Python: `modal deploy`,
 //! which imports the user's module.
 //!
-//! A deployment has three values, made without any I/O, and one run:
+//! A deployment has three values, and one run:
 //!
 //! 1. [`secrets::plan`] finds a value for every secret that the processors declare, or says which
 //!    are missing; nothing has been written by then.
 //! 2. [`deploy::plan`] gives each processor its app, and refuses images that are not pinned by
 //!    digest and names that collide.
-//! 3. [`run`] writes the secrets, deploys each app, reads back which version is live, calls
-//!    `smoke` **at that version** (after a deploy, old containers go on answering for a while) and
-//!    judges the reply. What it did stands in a [`DeployReport`].
+//! 3. [`decide`] looks at what there is and says what has to be done, and why ([`deploy::Steps`]):
+//!    an app whose digest, code and secrets are live, and whose smoke passed, is left alone; one
+//!    whose secrets changed gets new containers; all others are deployed. What was deployed last
+//!    stands in the [`record`], which is trusted only where Modal says that this very version is
+//!    live.
 //!
-//! The module that is deployed gets `PROCESSOR_REF`, `IMAGE_REF` (an image by digest) and
-//! `TOOL_SECRETS` (names, separated by commas) in its environment. The container imports it again
-//! without them, so reads of these belong behind `modal.is_local()`.
+//! [`run`] does it. It writes the secrets, deploys side by side, reads back which version, tag and
+//! image are live, calls `smoke` **at that version** (after a deploy, old containers go on
+//! answering for a while) and judges the reply. One app that fails does not stop the others, and
+//! running it again goes on where it ended. Of two runs for the same apps, the one that began
+//! later has the last word. What became of each app, and what is live now, stands in a
+//! [`DeployReport`].
+//!
+//! The module that is deployed gets `PROCESSOR_REF`, `IMAGE_REF` (an image by digest),
+//! `TOOL_SECRETS` (names, separated by commas) and `REGISTRY_SECRET` (a name, or nothing) in its
+//! environment. The container imports it again without them, so reads of these belong behind
+//! `modal.is_local()`.
 //!
 //! The client alone, listing environments and calling a function:
 //!
@@ -28,7 +38,7 @@
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! // MODAL_TOKEN_ID, MODAL_TOKEN_SECRET and, for another server, MODAL_SERVER_URL.
+//! // MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or the active profile of ~/.modal.toml.
 //! let client = Client::connect(ClientOptions::from_env()?)?;
 //! for environment in client.environments().await? {
 //!     println!("{}", environment.name);
@@ -46,18 +56,27 @@
 //! # Ok(()) }
 //! ```
 
+pub mod audit;
 pub mod client;
+mod control;
 pub mod deploy;
 mod error;
+pub mod fingerprint;
+pub mod preflight;
 mod processor;
 pub mod proto;
+pub mod record;
 mod report;
+pub mod rollback;
 mod run;
 pub mod secrets;
 pub mod smoke;
 
 pub use client::{Client, ClientOptions};
+pub use control::{CliControl, Control};
+pub use deploy::{OnFailure, RunOptions};
 pub use error::{CallFailure, ErrorClass, GrpcCode, ModalError};
 pub use processor::{DeployImage, Processor};
-pub use report::{AppReport, DeployReport, Deployed, SecretsReport, SmokeReport, Verdict};
-pub use run::{RunOptions, ensure_environment, run};
+pub use report::{AppReport, DeployReport, Deployed, LiveApp, RollbackReport};
+pub use run::{decide, ensure_environment, run};
+pub use smoke::{CallKind, CallReport, SmokeReport, Verdict};

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use registry_model::{Entry, PinState, PinnedImage, Platform, ProcessorRef, SecretNames};
+use registry_model::{
+    Entry, PinState, PinnedImage, Platform, ProcessorRef, SecretNames, SmokeSpec,
+};
 
 /// What of a registry entry a deploy needs.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct Processor {
     pub image: DeployImage,
     /// The secrets it needs, by name.
     pub secrets: SecretNames,
+    /// How it is called once it is deployed, where that differs from the others.
+    pub smoke: Option<SmokeSpec>,
 }
 
 /// The image of a processor, as its registry file has it for the platform in question.
@@ -38,6 +42,15 @@ impl Processor {
             file: entry.file.clone(),
             image,
             secrets: entry.secrets.clone(),
+            smoke: entry.smoke.clone(),
+        }
+    }
+    /// Its image by digest, if it has one.
+    #[must_use]
+    pub fn pinned(&self) -> Option<&PinnedImage> {
+        match &self.image {
+            DeployImage::Pinned(image) => Some(image),
+            DeployImage::Pending(_) => None,
         }
     }
 }

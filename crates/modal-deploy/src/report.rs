@@ -1,10 +1,14 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use registry_model::{Environment, PinnedImage, ProcessorRef};
+use registry_model::{Digest, Environment, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorClass;
+use crate::deploy::{Means, Step};
+use crate::secrets::SyncReport;
+use crate::smoke::{SmokeReport, Verdict};
 
 /// What happened in one deploy to one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,21 +19,11 @@ pub struct DeployReport {
     /// Where it went.
     pub environment: Environment,
     /// The secrets.
-    pub secrets: SecretsReport,
+    pub secrets: SyncReport,
     /// The apps, in the order of the plan.
     pub apps: Vec<AppReport>,
     /// Whether the caller cancelled before everything was done.
     pub interrupted: bool,
-}
-
-/// Secrets by name; values are nowhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct SecretsReport {
-    /// Those that were written.
-    pub synced: Vec<String>,
-    /// What was left out, and why.
-    pub warnings: Vec<String>,
 }
 
 /// One processor.
@@ -43,18 +37,32 @@ pub struct AppReport {
     pub app: String,
     /// What should run.
     pub image: PinnedImage,
-    /// The version that is live after the deploy, read back from Modal.
-    pub version: Option<u32>,
-    /// How the deploy ended.
+    /// What was to be done.
+    pub step: Step,
+    /// Why.
+    pub why: Vec<String>,
+    /// What came of it.
     pub deployed: Deployed,
+    /// The version that was live before, as far as it was known.
+    pub version_before: Option<u32>,
+    /// The version that was live afterwards, read back from Modal; `None` where it failed.
+    pub version: Option<u32>,
+    /// Modal's id of the image that this version runs in.
+    pub image_id: Option<String>,
     /// How long the deploy took, in seconds.
     pub seconds: f64,
     /// The call that followed.
     pub smoke: SmokeReport,
-    /// Why the deploy failed.
+    /// How it went back to the version before, where that was tried.
+    pub rollback: Option<RollbackReport>,
+    /// Why it failed.
     pub error: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Where everything is that `modal deploy` said.
+    pub log: Option<PathBuf>,
+    /// What runs at the end; `None` when nothing does.
+    pub live: Option<LiveApp>,
 }
 
 /// How a deploy ended.
@@ -65,52 +73,58 @@ pub enum Deployed {
     Deployed,
     /// Modal found nothing to change.
     Unchanged,
+    /// What was live got new containers.
+    RolledOver,
+    /// It was live already, and nothing was done.
+    Current,
+    /// A person holds it at another digest, and nothing was done.
+    Held,
+    /// A run that began later has the last word.
+    Superseded,
     /// It failed, or was not tried.
     Failed,
 }
 
-/// One smoke call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How an app whose deploy or smoke failed went back to the version before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct SmokeReport {
-    /// What came of it.
-    pub verdict: Verdict,
-    /// How long it took, in seconds.
-    pub seconds: f64,
-    /// What there is to say about it.
-    pub detail: Option<String>,
+pub struct RollbackReport {
+    /// That version; `None` when there was none.
+    pub to: Option<u32>,
+    /// By which means; `None` when it failed.
+    pub means: Option<Means>,
+    /// What runs there, as far as it is known.
+    pub digest: Option<Digest>,
+    /// What that version is called now.
+    pub version: Option<u32>,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
-/// What came of a smoke call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The reply is as it should be.
-    Passed,
-    /// The call failed, or its reply is not as it should be.
-    Failed,
-    /// There was nothing to call, or nobody wanted to.
-    Skipped,
-}
-
-impl fmt::Display for Verdict {
+impl fmt::Display for RollbackReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-        })
+        if let Some(error) = &self.error {
+            return write!(f, "not rolled back: {error}");
+        }
+        f.write_str("rolled back")?;
+        if let Some(to) = self.to {
+            write!(f, " to version {to}")?;
+        }
+        if let Some(version) = self.version {
+            write!(f, ", now version {version}")?;
+        }
+        Ok(())
     }
 }
 
-impl SmokeReport {
-    pub(crate) fn skipped(why: &str) -> Self {
-        Self {
-            verdict: Verdict::Skipped,
-            seconds: 0.0,
-            detail: Some(why.to_owned()),
-        }
-    }
+/// What runs under the name of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LiveApp {
+    /// Its version, from servers that tell.
+    pub version: Option<u32>,
+    /// Its digest, if this pipeline deployed it.
+    pub digest: Option<Digest>,
 }
 
 impl DeployReport {
@@ -121,7 +135,9 @@ impl DeployReport {
         let any = |test: fn(&AppReport) -> bool| self.apps.iter().any(test);
         if self.interrupted {
             Some(ErrorClass::Cancelled)
-        } else if any(|app| app.deployed == Deployed::Failed) {
+        } else if any(|app| matches!(app.deployed, Deployed::Failed | Deployed::Superseded))
+            || self.secrets.class().is_some()
+        {
             Some(ErrorClass::Deploy)
         } else if any(|app| app.smoke.verdict == Verdict::Failed) {
             Some(ErrorClass::Smoke)
@@ -145,20 +161,34 @@ mod tests {
         DeployReport {
             schema: 1,
             environment: "dev".parse().unwrap(),
-            secrets: SecretsReport {
-                synced: vec!["KEY".into()],
+            secrets: SyncReport {
+                schema: 1,
+                environment: "dev".parse().unwrap(),
+                secrets: Vec::new(),
                 warnings: Vec::new(),
+                orphans: Vec::new(),
+                interrupted: false,
             },
             apps: vec![AppReport {
                 reference: "llm/litellm@1".parse().unwrap(),
                 app: "llm-litellm-v1".into(),
                 image: format!("ghcr.io/org/x@sha256:{hex}").parse().unwrap(),
-                version: Some(3),
+                step: Step::Deploy,
+                why: vec!["it is not deployed".into()],
                 deployed: Deployed::Deployed,
+                version_before: None,
+                version: Some(3),
+                image_id: Some("im-1".into()),
                 seconds: seconds(Duration::from_micros(1_234_567)),
                 smoke: SmokeReport::skipped("not asked for"),
+                rollback: None,
                 error: None,
                 hint: None,
+                log: Some("logs/llm-litellm-v1.log".into()),
+                live: Some(LiveApp {
+                    version: Some(3),
+                    digest: Some(format!("sha256:{hex}").parse().unwrap()),
+                }),
             }],
             interrupted: false,
         }
@@ -171,26 +201,42 @@ mod tests {
           "schema": 1,
           "environment": "dev",
           "secrets": {
-            "synced": [
-              "KEY"
-            ],
-            "warnings": []
+            "schema": 1,
+            "environment": "dev",
+            "secrets": [],
+            "warnings": [],
+            "orphans": [],
+            "interrupted": false
           },
           "apps": [
             {
               "ref": "llm/litellm@1",
               "app": "llm-litellm-v1",
               "image": "ghcr.io/org/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-              "version": 3,
+              "step": "deploy",
+              "why": [
+                "it is not deployed"
+              ],
               "deployed": "deployed",
+              "version-before": null,
+              "version": 3,
+              "image-id": "im-1",
               "seconds": 1.235,
               "smoke": {
                 "verdict": "skipped",
                 "seconds": 0.0,
-                "detail": "not asked for"
+                "detail": "not asked for",
+                "hint": null,
+                "calls": []
               },
+              "rollback": null,
               "error": null,
-              "hint": null
+              "hint": null,
+              "log": "logs/llm-litellm-v1.log",
+              "live": {
+                "version": 3,
+                "digest": "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+              }
             }
           ],
           "interrupted": false

@@ -1,5 +1,6 @@
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,9 +8,9 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
-use super::headers::{Identity, show_warnings};
+use super::headers::{Identity, Tries, show_warnings};
 use super::options::ClientOptions;
-use super::retry::{Attempts, Next};
+use super::retry::Next;
 use super::token::TokenCache;
 use crate::ModalError;
 use crate::error::GrpcCode;
@@ -34,7 +35,9 @@ pub struct Client {
 }
 
 pub(crate) struct Inner {
-    stub: Stub,
+    control: Plane,
+    /// Input planes by address and region.
+    inputs: Mutex<BTreeMap<(String, String), Plane>>,
     identity: Identity,
     token: TokenCache,
     pub(crate) options: ClientOptions,
@@ -48,6 +51,30 @@ pub(crate) struct Operation {
     pub(crate) what: String,
     /// The deadline of one attempt.
     pub(crate) deadline: Duration,
+    /// Who answers it.
+    pub(crate) plane: Plane,
+}
+
+/// A server that answers remote procedures.
+#[derive(Clone, Debug)]
+pub(crate) struct Plane {
+    url: String,
+    stub: Stub,
+    /// The region that an input plane serves.
+    region: Option<MetadataValue<Ascii>>,
+}
+
+impl Plane {
+    fn new(url: &str) -> Result<Self, ModalError> {
+        let stub = Stub::new(endpoint(url)?.connect_lazy())
+            .max_decoding_message_size(LARGEST_MESSAGE)
+            .max_encoding_message_size(LARGEST_MESSAGE);
+        Ok(Self {
+            url: url.to_owned(),
+            stub,
+            region: None,
+        })
+    }
 }
 
 impl std::fmt::Debug for Client {
@@ -64,13 +91,10 @@ impl Client {
     /// [`ModalError::Setting`] when the address or the token is unusable.
     pub fn connect(options: ClientOptions) -> Result<Self, ModalError> {
         let identity = Identity::new(&options)?;
-        let channel = endpoint(&options.server_url)?.connect_lazy();
-        let stub = Stub::new(channel)
-            .max_decoding_message_size(LARGEST_MESSAGE)
-            .max_encoding_message_size(LARGEST_MESSAGE);
         Ok(Self {
             inner: Arc::new(Inner {
-                stub,
+                control: Plane::new(&options.server_url)?,
+                inputs: Mutex::default(),
                 identity,
                 token: TokenCache::default(),
                 options,
@@ -84,12 +108,37 @@ impl Client {
         &self.inner.options
     }
 
+    /// The input plane at this address, which the control plane named.
+    pub(crate) fn input_plane(&self, url: &str, region: &str) -> Result<Plane, ModalError> {
+        // A token that went to the control plane encrypted goes nowhere else in the clear.
+        if url.starts_with("http://") && !self.inner.control.url.starts_with("http://") {
+            return Err(ModalError::Setting {
+                setting: "the address of the input plane",
+                problem: format!("expected `https://…`, found `{url}`"),
+            });
+        }
+        let mut known = self
+            .inner
+            .inputs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let key = (url.to_owned(), region.to_owned());
+        if let Some(plane) = known.get(&key) {
+            return Ok(plane.clone());
+        }
+        let mut plane = Plane::new(url)?;
+        plane.region = region.parse().ok().filter(|_| !region.is_empty());
+        known.insert(key, plane.clone());
+        Ok(plane)
+    }
+
     /// An operation with the usual deadline.
     pub(crate) fn operation(&self, rpc: &'static str, what: impl Into<String>) -> Operation {
         Operation {
             rpc,
             what: what.into(),
             deadline: self.inner.options.attempt_timeout,
+            plane: self.inner.control.clone(),
         }
     }
 
@@ -105,29 +154,39 @@ impl Client {
         F: Future<Output = Result<Response<Res>, Status>>,
     {
         let token = self.inner.token.get(|| self.fetch_token()).await?;
-        self.attempts(operation, token, request, send).await
+        let mut tries = Tries::default();
+        let refused = match self
+            .attempts(&operation, token.as_ref(), &mut tries, &request, &send)
+            .await
+        {
+            Err(error) if error.grpc_code() == Some(Code::Unauthenticated) => error,
+            other => return other,
+        };
+        // Servers may take an auth token back before its time: a new one, once.
+        let Some(token) = token else {
+            return Err(refused);
+        };
+        self.inner.token.forget(&token).await;
+        let token = self.inner.token.get(|| self.fetch_token()).await?;
+        self.attempts(&operation, token.as_ref(), &mut tries, &request, &send)
+            .await
     }
 
     async fn fetch_token(&self) -> Result<Option<String>, ModalError> {
-        let operation = Operation {
-            rpc: "AuthTokenGet",
-            what: "sign in".to_owned(),
-            deadline: TOKEN_ATTEMPT.min(self.inner.options.attempt_timeout),
-        };
+        let mut operation = self.operation("AuthTokenGet", "sign in");
+        operation.deadline = operation.deadline.min(TOKEN_ATTEMPT);
         let late = || {
             let status = Status::deadline_exceeded(format!("no answer within {TOKEN_TOTAL:?}"));
-            self.rpc_error(&operation, &status)
+            operation.refused(&status)
         };
-        let fetch = self.attempts(
-            operation.clone(),
-            None,
-            AuthTokenGetRequest {},
-            |mut stub, request| async move { stub.auth_token_get(request).await },
-        );
+        let mut tries = Tries::default();
+        let request = AuthTokenGetRequest {};
+        let send = |mut stub: Stub, request| async move { stub.auth_token_get(request).await };
+        let fetch = self.attempts(&operation, None, &mut tries, &request, &send);
         match tokio::time::timeout(TOKEN_TOTAL, fetch).await {
             Ok(Ok(answer)) => Ok(Some(answer.token).filter(|token| !token.is_empty())),
             // A server older than auth tokens takes the token headers alone.
-            Ok(Err(error)) if error.grpc_code() == Some(Code::Unimplemented) => Ok(None),
+            Ok(Err(ModalError::Unsupported { .. })) => Ok(None),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(late()),
         }
@@ -135,35 +194,32 @@ impl Client {
 
     async fn attempts<Req, Res, F>(
         &self,
-        operation: Operation,
-        token: Option<MetadataValue<Ascii>>,
-        request: Req,
-        send: impl Fn(Stub, Request<Req>) -> F,
+        operation: &Operation,
+        token: Option<&MetadataValue<Ascii>>,
+        tries: &mut Tries,
+        request: &Req,
+        send: &impl Fn(Stub, Request<Req>) -> F,
     ) -> Result<Res, ModalError>
     where
         Req: Clone,
         F: Future<Output = Result<Response<Res>, Status>>,
     {
-        let Operation { rpc, deadline, .. } = operation;
-        let key = uuid::Uuid::new_v4().to_string().parse();
-        let key: MetadataValue<Ascii> =
-            key.unwrap_or_else(|_| MetadataValue::from_static("unknown"));
-        let first = Instant::now();
-        let mut attempts = Attempts::default();
+        let Operation { rpc, deadline, .. } = *operation;
+        let limit = self.inner.options.throttle_limit;
         loop {
             let mut attempt = Request::new(request.clone());
-            *attempt.metadata_mut() =
-                self.inner
-                    .identity
-                    .of_attempt(token.as_ref(), &key, attempts, first.elapsed());
+            *attempt.metadata_mut() = self.inner.identity.of_attempt(token, tries);
+            if let Some(region) = &operation.plane.region {
+                let headers = attempt.metadata_mut();
+                headers.insert("x-modal-input-plane-region", region.clone());
+            }
             attempt.set_timeout(deadline);
             let started = Instant::now();
-            let answer =
-                tokio::time::timeout(deadline, send(self.inner.stub.clone(), attempt)).await;
-            let status = match answer {
+            let sent = send(operation.plane.stub.clone(), attempt);
+            let status = match tokio::time::timeout(deadline, sent).await {
                 Ok(Ok(response)) => {
                     show_warnings(rpc, response.metadata());
-                    tracing::debug!(rpc, elapsed = ?first.elapsed(), "answered");
+                    tracing::debug!(rpc, elapsed = ?tries.first.elapsed(), "answered");
                     return Ok(response.into_inner());
                 }
                 // Whichever of the two clocks rings first, the message is the same.
@@ -171,24 +227,41 @@ impl Client {
                 _ => Status::deadline_exceeded(format!("no answer within {deadline:?}")),
             };
             show_warnings(rpc, status.metadata());
-            match attempts.after(&status, self.inner.options.throttle_limit) {
+            match tries.attempts.after(&status, limit) {
                 Next::Wait(delay) => {
                     tracing::debug!(rpc, code = ?status.code(), ?delay, "trying again");
                     tokio::time::sleep(delay).await;
                 }
-                Next::GiveUp => return Err(self.rpc_error(&operation, &status)),
+                Next::GiveUp => return Err(operation.refused(&status)),
                 Next::Throttled(asked) => {
                     return Err(ModalError::Throttled {
-                        what: operation.what,
+                        what: operation.what.clone(),
                         asked,
-                        limit: self.inner.options.throttle_limit,
+                        limit,
                     });
                 }
             }
         }
     }
+}
 
-    fn rpc_error(&self, operation: &Operation, status: &Status) -> ModalError {
+impl Operation {
+    /// The same at another server.
+    pub(crate) fn at(mut self, plane: &Plane) -> Self {
+        self.plane = plane.clone();
+        self
+    }
+
+    fn refused(&self, status: &Status) -> ModalError {
+        let what = self.what.clone();
+        let server = self.plane.url.clone();
+        if status.code() == Code::Unimplemented {
+            return ModalError::Unsupported {
+                what,
+                rpc: self.rpc,
+                server,
+            };
+        }
         let mut message = status.message().to_owned();
         let mut cause = status.source();
         while let Some(inner) = cause {
@@ -199,9 +272,9 @@ impl Client {
             cause = inner.source();
         }
         ModalError::Rpc {
-            what: operation.what.clone(),
-            rpc: operation.rpc,
-            server: self.inner.options.server_url.clone(),
+            what,
+            rpc: self.rpc,
+            server,
             code: GrpcCode(status.code()),
             message,
         }
@@ -261,5 +334,16 @@ mod tests {
             assert_eq!(error.class(), crate::ErrorClass::Input, "{bad}");
             assert!(error.to_string().contains("expected `https://"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_travels_encrypted_is_sent_nowhere_in_the_clear() {
+        let client = connect("https://api.modal.com").unwrap();
+        let refused = client.input_plane("http://10.0.0.1:80", "eu").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "read the address of the input plane: expected `https://…`, found `http://10.0.0.1:80`"
+        );
+        client.input_plane("https://eu.modal.com", "eu").unwrap();
     }
 }

@@ -1,17 +1,12 @@
-use std::time::Duration;
-
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
 use super::options::ClientOptions;
 use super::retry::Attempts;
 use crate::ModalError;
 use crate::proto::Warning;
-
-/// "Behaves like this Python SDK": what the control plane may expect of this client.
-const CLIENT_VERSION: &str = "1.0.0";
-const LIBRARY_VERSION: &str = concat!("modal-deploy-rs/", env!("CARGO_PKG_VERSION"));
 
 /// The headers that are the same on every call of a connection.
 #[derive(Clone)]
@@ -21,14 +16,10 @@ impl Identity {
     pub(crate) fn new(options: &ClientOptions) -> Result<Self, ModalError> {
         let mut map = MetadataMap::new();
         map.insert("x-modal-client-type", options.client_type.into());
-        map.insert(
-            "x-modal-client-version",
-            MetadataValue::from_static(CLIENT_VERSION),
-        );
-        map.insert(
-            "x-modal-libmodal-version",
-            MetadataValue::from_static(LIBRARY_VERSION),
-        );
+        let version = visible("client_version", &options.client_version)?;
+        let library = visible("library_version", &options.library_version)?;
+        map.insert("x-modal-client-version", version);
+        map.insert("x-modal-libmodal-version", library);
         let id = visible("MODAL_TOKEN_ID", &options.token_id)?;
         let mut secret = visible("MODAL_TOKEN_SECRET", options.token_secret.expose_secret())?;
         secret.set_sensitive(true);
@@ -41,18 +32,17 @@ impl Identity {
     pub(crate) fn of_attempt(
         &self,
         auth_token: Option<&MetadataValue<Ascii>>,
-        idempotency_key: &MetadataValue<Ascii>,
-        attempts: Attempts,
-        since_first: Duration,
+        tries: &Tries,
     ) -> MetadataMap {
         let mut map = self.0.clone();
         if let Some(token) = auth_token {
             map.insert("x-modal-auth-token", token.clone());
         }
-        map.insert("x-idempotency-key", idempotency_key.clone());
+        map.insert("x-idempotency-key", tries.idempotency_key.clone());
+        let attempts = tries.attempts;
         map.insert("x-retry-attempt", attempts.retries.into());
         map.insert("x-throttle-retry-attempt", attempts.throttled.into());
-        let seconds = format!("{:.3}", since_first.as_secs_f64());
+        let seconds = format!("{:.3}", tries.first.elapsed().as_secs_f64());
         if let Ok(seconds) = MetadataValue::<Ascii>::try_from(seconds) {
             if attempts.retries > 0 {
                 map.insert("x-retry-delay", seconds.clone());
@@ -62,6 +52,25 @@ impl Identity {
             }
         }
         map
+    }
+}
+
+/// All attempts of one remote procedure, by which the server knows them as the same request.
+#[derive(Debug)]
+pub(crate) struct Tries {
+    pub(crate) attempts: Attempts,
+    pub(crate) first: Instant,
+    idempotency_key: MetadataValue<Ascii>,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        let key = uuid::Uuid::new_v4().to_string().parse();
+        Self {
+            attempts: Attempts::default(),
+            first: Instant::now(),
+            idempotency_key: key.unwrap_or_else(|_| MetadataValue::from_static("unknown")),
+        }
     }
 }
 
@@ -105,8 +114,7 @@ mod tests {
 
     #[test]
     fn first_attempt_says_who_we_are_and_hides_the_token() {
-        let key = "11111111-2222-4333-8444-555555555555".parse().unwrap();
-        let map = identity().of_attempt(None, &key, Attempts::default(), Duration::ZERO);
+        let map = identity().of_attempt(None, &Tries::default());
         let expect = |name: &str, value: &str| assert_eq!(text(&map, name).unwrap(), value);
         expect("x-modal-client-type", "9");
         expect("x-modal-client-version", "1.0.0");
@@ -116,7 +124,8 @@ mod tests {
         );
         expect("x-modal-token-id", "ak-1");
         expect("x-modal-token-secret", "as-hidden");
-        expect("x-idempotency-key", "11111111-2222-4333-8444-555555555555");
+        let key = text(&map, "x-idempotency-key").unwrap();
+        assert_eq!(uuid::Uuid::parse_str(&key).unwrap().get_version_num(), 4);
         expect("x-retry-attempt", "0");
         expect("x-throttle-retry-attempt", "0");
         assert_eq!(text(&map, "x-retry-delay"), None);
@@ -124,21 +133,39 @@ mod tests {
         assert!(!format!("{map:?}").contains("as-hidden"));
     }
 
-    #[test]
-    fn later_attempts_carry_counters_and_delays() {
-        let key = "k".parse().unwrap();
-        let attempts = Attempts {
-            retries: 2,
-            throttled: 1,
-            throttle_waited: Duration::ZERO,
-        };
+    #[tokio::test(start_paused = true)]
+    async fn later_attempts_carry_counters_and_delays() {
+        let mut tries = Tries::default();
+        tries.attempts.retries = 2;
+        tries.attempts.throttled = 1;
+        tokio::time::advance(std::time::Duration::from_millis(300)).await;
         let token = "jwt".parse().unwrap();
-        let map = identity().of_attempt(Some(&token), &key, attempts, Duration::from_millis(300));
+        let map = identity().of_attempt(Some(&token), &tries);
         assert_eq!(text(&map, "x-retry-attempt").unwrap(), "2");
         assert_eq!(text(&map, "x-throttle-retry-attempt").unwrap(), "1");
         assert_eq!(text(&map, "x-retry-delay").unwrap(), "0.300");
         assert_eq!(text(&map, "x-throttle-retry-delay").unwrap(), "0.300");
         assert_eq!(text(&map, "x-modal-auth-token").unwrap(), "jwt");
+    }
+
+    #[test]
+    fn who_we_are_can_be_said_otherwise() {
+        let mut options = ClientOptions::new("ak-1", SecretString::from("as-1"));
+        options.client_type = 42;
+        options.client_version = "1.6.4".to_owned();
+        options.library_version = "deployer/2".to_owned();
+        let map = Identity::new(&options)
+            .unwrap()
+            .of_attempt(None, &Tries::default());
+        assert_eq!(text(&map, "x-modal-client-type").unwrap(), "42");
+        assert_eq!(text(&map, "x-modal-client-version").unwrap(), "1.6.4");
+        assert_eq!(
+            text(&map, "x-modal-libmodal-version").unwrap(),
+            "deployer/2"
+        );
+        options.library_version = "a\nb".to_owned();
+        let error = Identity::new(&options).err().unwrap().to_string();
+        assert!(error.starts_with("read library_version: "), "{error}");
     }
 
     #[test]

@@ -6,14 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::connection::Client;
-use super::poll::Invocation;
+use super::queue::Invocation;
 use super::value::encode_arguments;
 use crate::ModalError;
-use crate::proto::{
-    DataFormat, FunctionCallCancelRequest, FunctionCallInvocationType, FunctionCallType,
-    FunctionGetResponse, FunctionInput, FunctionMapRequest, FunctionPutInputsItem,
-    FunctionPutInputsRequest,
-};
+use crate::error::CallFailure;
+use crate::proto::{DataFormat, FunctionCallCancelRequest, FunctionGetResponse, FunctionInput};
 
 /// Larger arguments would have to be uploaded first, which nothing here needs.
 const LARGEST_INPUT: usize = 2 * 1024 * 1024;
@@ -43,7 +40,7 @@ pub struct Call<'a> {
 pub struct Reply {
     /// The value, as CBOR has it.
     pub value: ciborium::Value,
-    /// Modal's id of the call, `fc-…`.
+    /// Modal's id of the call, `fc-…`; empty where an input plane took it, which gives none.
     pub call_id: String,
     /// The version that answered, where the server can pin one.
     pub version: Option<u32>,
@@ -64,7 +61,15 @@ impl Call<'_> {
         }
     }
 
-    fn timed_out(&self) -> ModalError {
+    pub(crate) fn failed(&self, failure: CallFailure) -> ModalError {
+        ModalError::CallFailed {
+            app: self.app.to_owned(),
+            function: self.function.to_owned(),
+            failure: Box::new(failure),
+        }
+    }
+
+    pub(crate) fn timed_out(&self) -> ModalError {
         ModalError::CallTimedOut {
             app: self.app.to_owned(),
             function: self.function.to_owned(),
@@ -76,7 +81,10 @@ impl Call<'_> {
 impl Client {
     /// Calls a deployed function and waits for what it returns.
     ///
-    /// A call that times out, is cancelled or whose future is dropped is cancelled at Modal too.
+    /// A call that times out, is cancelled or whose future is dropped is cancelled at Modal too;
+    /// but calls of functions with a routing region have no name there by which to cancel them,
+    /// and end with the function's own time limit.
+    ///
     /// Where the server cannot pin a version, the call is made without (`Reply::version` is then
     /// `None`) and a warning is logged.
     ///
@@ -99,29 +107,26 @@ impl Client {
         };
         tokio::pin!(limits);
         let start = self.start(call);
-        let (invocation, version) = tokio::select! {
+        let (mut invocation, version) = tokio::select! {
             biased;
             error = &mut limits => return Err(error),
             started = start => started?,
         };
         let mut guard = CallGuard {
             client: self.clone(),
-            call_id: Some(invocation.call_id.clone()),
+            call_id: invocation.queue.call_id().map(str::to_owned),
         };
         let outcome = tokio::select! {
             biased;
             error = &mut limits => Err(error),
-            outcome = self.poll(call, &invocation, deadline) => outcome,
+            outcome = self.poll(call, &mut invocation, deadline) => outcome,
         };
         match outcome {
-            Ok(value) => {
-                guard.call_id = None;
-                Ok(Reply {
-                    value,
-                    call_id: invocation.call_id,
-                    version,
-                })
-            }
+            Ok(value) => Ok(Reply {
+                value,
+                call_id: guard.call_id.take().unwrap_or_default(),
+                version,
+            }),
             Err(error) => {
                 if matches!(
                     error,
@@ -147,63 +152,13 @@ impl Client {
         }
         let (function, version) = self.pinned(call).await?;
         check_callable(call, &function)?;
-        let operation = |rpc| {
-            self.operation(
-                rpc,
-                format!("call `{}` of app `{}`", call.function, call.app),
-            )
-        };
         let input = FunctionInput {
             args_oneof: Some(crate::proto::function_input::ArgsOneof::Args(args)),
             final_input: false,
             data_format: DataFormat::Cbor.into(),
             method_name: None,
         };
-        let item = FunctionPutInputsItem {
-            idx: 0,
-            input: Some(input.clone()),
-        };
-        let request = FunctionMapRequest {
-            function_id: function.function_id.clone(),
-            function_call_type: FunctionCallType::Unary.into(),
-            function_call_invocation_type: FunctionCallInvocationType::Sync.into(),
-            pipelined_inputs: vec![item.clone()],
-            ..Default::default()
-        };
-        let map = self
-            .unary(
-                operation("FunctionMap"),
-                request,
-                |mut stub, request| async move { stub.function_map(request).await },
-            )
-            .await?;
-        let mut accepted = map.pipelined_inputs.into_iter().next();
-        if accepted.is_none() {
-            let request = FunctionPutInputsRequest {
-                function_id: function.function_id,
-                function_call_id: map.function_call_id.clone(),
-                inputs: vec![item],
-            };
-            accepted = self
-                .unary(
-                    operation("FunctionPutInputs"),
-                    request,
-                    |mut stub, request| async move { stub.function_put_inputs(request).await },
-                )
-                .await?
-                .inputs
-                .into_iter()
-                .next();
-        }
-        let accepted =
-            accepted.ok_or_else(|| call.not_callable("its queue takes no more input"))?;
-        let invocation = Invocation {
-            call_id: map.function_call_id,
-            call_jwt: map.function_call_jwt,
-            input_jwt: accepted.input_jwt,
-            input,
-            user_retries: map.retry_policy.filter(|_| map.sync_client_retries_enabled),
-        };
+        let invocation = self.enqueue(call, function, input).await?;
         Ok((invocation, version))
     }
 
@@ -269,12 +224,6 @@ fn check_callable(call: &Call<'_>, function: &FunctionGetResponse) -> Result<(),
     {
         return Err(call.not_callable(
             "it was deployed by a Modal client without CBOR; redeploy it with 1.2 or later",
-        ));
-    }
-    if metadata.input_plane_url.is_some_and(|url| !url.is_empty()) {
-        return Err(call.not_callable(
-            "it has a routing region, and calls to those are not supported yet; remove \
-             `routing_region` from the function",
         ));
     }
     Ok(())

@@ -1,50 +1,33 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::connection::Client;
 use super::invocation::Call;
+use super::queue::Invocation;
 use super::value::decode;
 use crate::ModalError;
 use crate::error::CallFailure;
 use crate::proto::generic_result::{DataOneof, GenericStatus};
-use crate::proto::{
-    DataFormat, FunctionGetOutputsItem, FunctionGetOutputsRequest, FunctionInput,
-    FunctionRetryInputsItem, FunctionRetryInputsRequest, FunctionRetryPolicy, GenericResult,
-};
+use crate::proto::{DataFormat, FunctionRetryPolicy, GenericResult};
 
-/// The longest that the server is asked to hold one poll.
-const LONGEST_POLL: Duration = Duration::from_secs(55);
-/// How much longer than that its answer may take.
-const POLL_GRACE: Duration = Duration::from_secs(5);
 /// A server that answers "not yet" at once is not asked more often than this.
 const SHORTEST_POLL: Duration = Duration::from_millis(100);
 const INTERNAL_RETRIES: u32 = 8;
 const LONGEST_USER_DELAY: Duration = Duration::from_secs(60);
-
-/// A call that Modal has accepted.
-pub(crate) struct Invocation {
-    pub(crate) call_id: String,
-    pub(crate) call_jwt: String,
-    pub(crate) input_jwt: String,
-    pub(crate) input: FunctionInput,
-    /// The retries that the function declares, where it is the client that makes them.
-    pub(crate) user_retries: Option<FunctionRetryPolicy>,
-}
 
 impl Client {
     /// Waits for the output of a call, retrying as Modal's own clients do.
     pub(crate) async fn poll(
         &self,
         call: &Call<'_>,
-        invocation: &Invocation,
+        invocation: &mut Invocation,
         deadline: Instant,
     ) -> Result<ciborium::Value, ModalError> {
-        let mut jwt = invocation.input_jwt.clone();
         let (mut internal, mut user) = (0, 0);
         loop {
             let asked = Instant::now();
-            let Some(item) = self.output(call, invocation, &jwt, deadline).await? else {
+            let Some(item) = self.output(call, &invocation.queue, deadline).await? else {
                 tokio::time::sleep_until(asked + SHORTEST_POLL).await;
                 continue;
             };
@@ -54,86 +37,25 @@ impl Client {
                     return self.success(call, result, item.data_format).await;
                 }
                 GenericStatus::InternalFailure
-                    if internal < INTERNAL_RETRIES && !invocation.call_jwt.is_empty() =>
+                    if internal < INTERNAL_RETRIES && invocation.queue.takes_retries() =>
                 {
                     internal += 1;
                     tokio::time::sleep(SHORTEST_POLL).await;
                 }
                 GenericStatus::Terminated | GenericStatus::InternalFailure => {
-                    return Err(failed(call, result));
+                    return Err(failed(call, invocation, result));
                 }
                 _ => match user_delay(invocation.user_retries.as_ref(), user) {
                     Some(delay) => {
                         user += 1;
                         tokio::time::sleep(delay).await;
                     }
-                    None => return Err(failed(call, result)),
+                    None => return Err(failed(call, invocation, result)),
                 },
             }
-            tracing::debug!(internal, user, "retrying call `{}`", invocation.call_id);
-            jwt = self
-                .retry(call, invocation, &jwt, internal + user)
-                .await?
-                .unwrap_or(jwt);
+            tracing::debug!(app = call.app, internal, user, "trying the input again");
+            self.retry(call, invocation, internal + user).await?;
         }
-    }
-
-    async fn output(
-        &self,
-        call: &Call<'_>,
-        invocation: &Invocation,
-        jwt: &str,
-        deadline: Instant,
-    ) -> Result<Option<FunctionGetOutputsItem>, ModalError> {
-        let hold = deadline
-            .saturating_duration_since(Instant::now())
-            .min(LONGEST_POLL);
-        let mut operation = self.operation("FunctionGetOutputs", waiting(call));
-        operation.deadline = hold + POLL_GRACE;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let request = FunctionGetOutputsRequest {
-            function_call_id: invocation.call_id.clone(),
-            max_values: 1,
-            timeout: hold.as_secs_f32(),
-            last_entry_id: "0-0".to_owned(),
-            clear_on_success: true,
-            requested_at: now.unwrap_or_default().as_secs_f64(),
-            input_jwts: Some(jwt.to_owned())
-                .filter(|jwt| !jwt.is_empty())
-                .into_iter()
-                .collect(),
-            ..Default::default()
-        };
-        let answer = self
-            .unary(operation, request, |mut stub, request| async move {
-                stub.function_get_outputs(request).await
-            })
-            .await?;
-        Ok(answer.outputs.into_iter().next())
-    }
-
-    async fn retry(
-        &self,
-        call: &Call<'_>,
-        invocation: &Invocation,
-        jwt: &str,
-        count: u32,
-    ) -> Result<Option<String>, ModalError> {
-        let operation = self.operation("FunctionRetryInputs", waiting(call));
-        let request = FunctionRetryInputsRequest {
-            function_call_jwt: invocation.call_jwt.clone(),
-            inputs: vec![FunctionRetryInputsItem {
-                input_jwt: jwt.to_owned(),
-                input: Some(invocation.input.clone()),
-                retry_count: count,
-            }],
-        };
-        let answer = self
-            .unary(operation, request, |mut stub, request| async move {
-                stub.function_retry_inputs(request).await
-            })
-            .await?;
-        Ok(answer.input_jwts.into_iter().next())
     }
 
     async fn success(
@@ -168,25 +90,15 @@ impl Client {
     }
 }
 
-fn waiting(call: &Call<'_>) -> String {
-    format!(
-        "wait for the result of `{}` of app `{}`",
-        call.function, call.app
-    )
-}
-
-fn failed(call: &Call<'_>, result: GenericResult) -> ModalError {
+fn failed(call: &Call<'_>, invocation: &Invocation, result: GenericResult) -> ModalError {
     let status = result.status().as_str_name();
-    ModalError::CallFailed {
-        app: call.app.to_owned(),
-        function: call.function.to_owned(),
-        failure: Box::new(CallFailure {
-            status: status.trim_start_matches("GENERIC_STATUS_").to_owned(),
-            exception: result.exception,
-            traceback: result.traceback,
-            exit_code: Some(result.exitcode).filter(|code| *code != 0),
-        }),
-    }
+    call.failed(CallFailure {
+        status: status.trim_start_matches("GENERIC_STATUS_").to_owned(),
+        exception: result.exception,
+        traceback: result.traceback,
+        exit_code: Some(result.exitcode).filter(|code| *code != 0),
+        call_id: invocation.queue.call_id().map(str::to_owned),
+    })
 }
 
 /// The wait before user retry number `done + 1`, if there is one.

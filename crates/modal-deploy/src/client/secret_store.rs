@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 
 use registry_model::Environment;
 use secrecy::{ExposeSecret, SecretString};
+use tonic::Code;
 
 use super::connection::Client;
 use crate::ModalError;
+use crate::proto::secret_update_request::Update;
 use crate::proto::{
     ListPagination, ObjectCreationType, SecretGetOrCreateRequest, SecretListRequest,
+    SecretUpdateRequest,
 };
 
 const PAGE: i32 = 100;
@@ -25,7 +28,80 @@ pub struct StoredSecret {
     pub created_at: f64,
 }
 
+/// A change of one key of a secret.
+#[derive(Clone, Debug)]
+pub enum KeyChange {
+    /// The key has this value from now on.
+    Set(String, SecretString),
+    /// The key is gone; that there was none is no error.
+    Remove(String),
+}
+
 impl Client {
+    /// Changes single keys of the secret `name` and leaves the others; a secret that is missing
+    /// is made with the keys to set. Runs that do this side by side do not undo each other.
+    /// `false` from servers that cannot change single keys.
+    ///
+    /// # Errors
+    /// [`ModalError::Rpc`]; values are never part of it.
+    pub async fn change_keys(
+        &self,
+        environment: &Environment,
+        name: &str,
+        changes: &[KeyChange],
+    ) -> Result<bool, ModalError> {
+        let Some(secret_id) = self.secret_to_change(environment, name, changes).await? else {
+            return Ok(true);
+        };
+        let operation = self.operation(
+            "SecretUpdate",
+            format!("change keys of secret `{name}` of environment `{environment}`"),
+        );
+        let request = SecretUpdateRequest {
+            secret_id,
+            updates: changes.iter().map(KeyChange::to_update).collect(),
+        };
+        let changed = self
+            .unary(operation, request, |mut stub, request| async move {
+                stub.secret_update(request).await
+            })
+            .await;
+        match changed {
+            Ok(()) => Ok(true),
+            Err(ModalError::Unsupported { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The id of the secret, which is made where there are keys to set; `None` when it is
+    /// missing and there are none.
+    async fn secret_to_change(
+        &self,
+        environment: &Environment,
+        name: &str,
+        changes: &[KeyChange],
+    ) -> Result<Option<String>, ModalError> {
+        let set = changes.iter().filter_map(|change| match change {
+            KeyChange::Set(key, value) => Some((key.clone(), value.expose_secret().to_owned())),
+            KeyChange::Remove(_) => None,
+        });
+        let set: BTreeMap<String, String> = set.collect();
+        // "If missing" is one step at the server: of two runs, one makes it, and both go on.
+        let how = match set.is_empty() {
+            true => ObjectCreationType::Unspecified,
+            false => ObjectCreationType::CreateIfMissing,
+        };
+        match self.secret_id(environment, name, how, set).await {
+            Err(error)
+                if how == ObjectCreationType::Unspecified
+                    && error.grpc_code() == Some(Code::NotFound) =>
+            {
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
     /// All secrets of an environment, the newest first.
     ///
     /// # Errors
@@ -86,18 +162,34 @@ impl Client {
         name: &str,
         values: &BTreeMap<String, SecretString>,
     ) -> Result<String, ModalError> {
-        let operation = self.operation(
-            "SecretGetOrCreate",
-            format!("write secret `{name}` of environment `{environment}`"),
-        );
         let exposed = values
             .iter()
-            .map(|(key, value)| (key.clone(), value.expose_secret().to_owned()));
+            .map(|(key, value)| (key.clone(), value.expose_secret().to_owned()))
+            .collect();
+        let how = ObjectCreationType::CreateOverwriteIfExists;
+        self.secret_id(environment, name, how, exposed).await
+    }
+
+    async fn secret_id(
+        &self,
+        environment: &Environment,
+        name: &str,
+        how: ObjectCreationType,
+        values: BTreeMap<String, String>,
+    ) -> Result<String, ModalError> {
+        let verb = match how {
+            ObjectCreationType::Unspecified => "look up",
+            _ => "write",
+        };
+        let operation = self.operation(
+            "SecretGetOrCreate",
+            format!("{verb} secret `{name}` of environment `{environment}`"),
+        );
         let request = SecretGetOrCreateRequest {
             deployment_name: name.to_owned(),
             environment_name: environment.to_string(),
-            object_creation_type: ObjectCreationType::CreateOverwriteIfExists.into(),
-            env_dict: exposed.collect(),
+            object_creation_type: how.into(),
+            env_dict: values,
             ..Default::default()
         };
         let answer = self
@@ -106,5 +198,20 @@ impl Client {
             })
             .await?;
         Ok(answer.secret_id)
+    }
+}
+
+impl KeyChange {
+    fn to_update(&self) -> Update {
+        match self {
+            Self::Set(key, value) => Update {
+                key: key.clone(),
+                value: Some(value.expose_secret().to_owned()),
+            },
+            Self::Remove(key) => Update {
+                key: key.clone(),
+                value: None,
+            },
+        }
     }
 }

@@ -54,6 +54,19 @@ impl TokenCache {
     }
 }
 
+impl TokenCache {
+    /// The server refused this token: the next call fetches another, unless one is there by then.
+    pub(crate) async fn forget(&self, refused: &MetadataValue<Ascii>) {
+        let mut current = self.current.lock().await;
+        if current
+            .as_ref()
+            .is_some_and(|cached| cached.value.as_ref() == Some(refused))
+        {
+            *current = None;
+        }
+    }
+}
+
 impl Cached {
     fn new(token: Option<&str>, now: Instant, since_epoch: Duration) -> Self {
         let value = token.and_then(|token| {

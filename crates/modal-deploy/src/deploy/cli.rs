@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use process::{Command, ProcessError};
+use registry_model::{Environment, PinnedImage};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -18,14 +19,33 @@ pub struct ModalCli {
     program: PathBuf,
 }
 
-/// Where and on what `modal deploy` runs.
+/// One `modal deploy`.
 pub(super) struct Invocation<'a> {
     pub(super) root: &'a Path,
     pub(super) file: &'a AppFile,
+    pub(super) environment: &'a Environment,
+    pub(super) app: &'a PlannedApp,
+    pub(super) image: &'a PinnedImage,
+    pub(super) tag: &'a str,
+    pub(super) registry_secret: &'a str,
     pub(super) timeout: Duration,
 }
 
 impl ModalCli {
+    /// This program, or the one that is found, of a version that is known to work.
+    ///
+    /// # Errors
+    /// [`ModalError::CliMissing`], [`ModalError::CliVersion`], [`ModalError::Cli`].
+    pub async fn find(
+        program: Option<&Path>,
+        cancel: &CancellationToken,
+    ) -> Result<Self, ModalError> {
+        let cli = program.map_or_else(Self::locate, Self::at)?;
+        let version = cli.version(cancel).await?;
+        tracing::debug!("Modal client {version}");
+        Ok(cli)
+    }
+
     /// The program that `PIPELINE_MODAL` names, else `modal` on `PATH`.
     ///
     /// # Errors
@@ -79,44 +99,32 @@ impl ModalCli {
         }
     }
 
-    /// `modal deploy` of one app.
+    /// `modal deploy` of one app; each line it says goes to `on_line`, without secrets.
     pub(super) async fn deploy(
         &self,
         invocation: &Invocation<'_>,
-        app: &PlannedApp,
         secrets: &SecretPlan,
         client: &ClientOptions,
+        on_line: impl FnMut(process::Stream, &str) + Send + 'static,
         cancel: &CancellationToken,
     ) -> Result<(), ModalError> {
-        let environment = &secrets.environment;
-        let name = app.app.clone();
-        let token_id = SecretString::from(client.token_id.as_str());
-        // Only this token counts: profiles of the person at the keyboard are left out of it.
-        let no_config =
-            std::env::temp_dir().join(format!("no-modal-{}.toml", uuid::Uuid::new_v4()));
-        let mut command = Command::new(&self.program)
+        let Invocation {
+            environment, app, ..
+        } = invocation;
+        let mut command = self
+            .command(client)
             .args(["deploy", &invocation.file.to_string()])
             .args(["--env", environment.as_str()])
             .args(["--name", &app.app])
-            .args(["--tag", &app.tag])
+            .args(["--tag", invocation.tag])
             .current_dir(invocation.root)
             .env("PROCESSOR_REF", app.reference.to_string())
-            .env("IMAGE_REF", app.image.to_string())
+            .env("IMAGE_REF", invocation.image.to_string())
             .env("TOOL_SECRETS", app.tool_secrets.join(","))
+            .env("REGISTRY_SECRET", invocation.registry_secret)
             .env("MODAL_ENVIRONMENT", environment.as_str())
-            .env("MODAL_CONFIG_PATH", no_config)
-            .env_remove("MODAL_PROFILE")
-            .env("COLUMNS", "200")
-            .env("NO_COLOR", "1")
-            .secret_env("MODAL_TOKEN_ID", &token_id)
-            .secret_env("MODAL_TOKEN_SECRET", &client.token_secret)
             .timeout(invocation.timeout)
-            .on_line(move |_, line| tracing::debug!(app = %name, "{line}"));
-        command = if client.server_url == DEFAULT_SERVER_URL {
-            command.env_remove("MODAL_SERVER_URL")
-        } else {
-            command.env("MODAL_SERVER_URL", &client.server_url)
-        };
+            .on_line(on_line);
         for value in secrets.values() {
             command = command.redact(value);
         }
@@ -128,7 +136,16 @@ impl ModalCli {
             .map_err(|source| self.error(&what, source))
     }
 
-    fn error(&self, what: &str, source: ProcessError) -> ModalError {
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// A run of the program with this token at this server.
+    pub(crate) fn command(&self, options: &ClientOptions) -> Command {
+        as_client(Command::new(&self.program), options)
+    }
+
+    pub(crate) fn error(&self, what: &str, source: ProcessError) -> ModalError {
         match source {
             ProcessError::NotFound { program } => ModalError::CliMissing { program },
             source => ModalError::Cli {
@@ -136,5 +153,35 @@ impl ModalCli {
                 source: Box::new(source),
             },
         }
+    }
+}
+
+/// The environment of everything that speaks to Modal by Modal's own package. Only this token and
+/// this server count: profiles and sign-ins of the person at the keyboard are left out of it.
+pub(crate) fn as_client(command: Command, options: &ClientOptions) -> Command {
+    let no_config = std::env::temp_dir().join(format!("no-modal-{}.toml", uuid::Uuid::new_v4()));
+    let token_id = SecretString::from(options.token_id.as_str());
+    let mut command = command
+        .env("MODAL_CONFIG_PATH", no_config)
+        .env("COLUMNS", "200")
+        .env("NO_COLOR", "1")
+        .secret_env("MODAL_TOKEN_ID", &token_id)
+        .secret_env("MODAL_TOKEN_SECRET", &options.token_secret);
+    for other in [
+        "MODAL_PROFILE",
+        "MODAL_ENVIRONMENT",
+        "MODAL_OAUTH_REFRESH_TOKEN",
+        "MODAL_OAUTH_CLIENT_ID",
+        "MODAL_OAUTH_CLIENT_SECRET",
+        "MODAL_OAUTH_JWT_KEY",
+        // All secrets there are, of which the user's module needs none.
+        "PIPELINE_SECRETS_JSON",
+    ] {
+        command = command.env_remove(other);
+    }
+    if options.server_url == DEFAULT_SERVER_URL {
+        command.env_remove("MODAL_SERVER_URL")
+    } else {
+        command.env("MODAL_SERVER_URL", &options.server_url)
     }
 }

@@ -1,8 +1,11 @@
-use registry_model::{PinnedImage, ProcessorRef};
+use registry_model::{PinnedImage, ProcessorRef, SmokeSpec};
 
 use crate::secrets::SecretPlan;
 use crate::{DeployImage, ModalError, Processor};
 use registry_model::Environment;
+
+/// Of the name of an app.
+const MOST_CHARACTERS: usize = 64;
 
 /// What is deployed where.
 #[derive(Clone, Debug)]
@@ -22,10 +25,10 @@ pub struct PlannedApp {
     pub app: String,
     /// What should run.
     pub image: PinnedImage,
-    /// The tag of the deployment, at most 50 characters: a digest does not fit.
-    pub tag: String,
     /// The secrets it gets, all of which exist by then.
     pub tool_secrets: Vec<String>,
+    /// How it is smoked, where that differs from the others.
+    pub smoke: Option<SmokeSpec>,
 }
 
 /// Plans one app a processor.
@@ -38,39 +41,20 @@ pub fn plan(processors: &[Processor], secrets: &SecretPlan) -> Result<DeployPlan
     let mut problems = Vec::new();
     for processor in processors {
         let reference = &processor.reference;
-        let file = processor.file.display();
-        let image = match &processor.image {
-            DeployImage::Pinned(image) => image.clone(),
-            DeployImage::Pending(found) => {
-                let found = found
-                    .as_deref()
-                    .map_or("nothing".to_owned(), |found| format!("`{found}`"));
-                problems.push(format!(
-                    "{reference} is not pinned: {file} has {found} where \
-                     `<repository>@sha256:<64 hex>` belongs"
-                ));
-                continue;
-            }
+        let DeployImage::Pinned(image) = &processor.image else {
+            problems.push(not_pinned(processor));
+            continue;
         };
         let app = reference.app_name();
-        if app.len() > 64 {
-            problems.push(format!(
-                "{reference} would be app `{app}`, and Modal takes 64 characters"
-            ));
-        }
-        if let Some(other) = apps.iter().find(|other| other.app == app) {
-            problems.push(format!(
-                "{reference} and {} would both be app `{app}`, and the second deploy would \
-                 replace the first",
-                other.reference
-            ));
-        }
+        problems.extend(too_long(reference));
+        let earlier = apps.iter().map(|other| &other.reference);
+        problems.extend(collision(reference, earlier));
         apps.push(PlannedApp {
             reference: reference.clone(),
-            tag: format!("pin-{}", image.digest.short()),
-            image,
+            image: image.clone(),
             app,
             tool_secrets: secrets.available(&processor.secrets),
+            smoke: processor.smoke.clone(),
         });
     }
     if problems.is_empty() {
@@ -84,6 +68,61 @@ pub fn plan(processors: &[Processor], secrets: &SecretPlan) -> Result<DeployPlan
             problems,
         })
     }
+}
+
+/// Refuses processors that would take the app of another one of the repository, also of one that
+/// is not deployed now.
+///
+/// # Errors
+/// [`ModalError::Plan`] with every such pair.
+pub fn check_names(plan: &DeployPlan, all: &[&ProcessorRef]) -> Result<(), ModalError> {
+    let problems: Vec<String> = plan
+        .apps
+        .iter()
+        .filter_map(|app| collision(&app.reference, all.iter().copied()))
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(ModalError::Plan {
+        environment: plan.environment.clone(),
+        problems,
+    })
+}
+
+/// What is wrong with a processor that has no pin.
+pub(crate) fn not_pinned(processor: &Processor) -> String {
+    let found = match &processor.image {
+        DeployImage::Pinned(image) => format!("`{image}`"),
+        DeployImage::Pending(Some(found)) => format!("`{found}`"),
+        DeployImage::Pending(None) => "nothing".to_owned(),
+    };
+    format!(
+        "{} is not pinned: {} has {found} where `<repository>@sha256:<64 hex>` belongs",
+        processor.reference,
+        processor.file.display()
+    )
+}
+
+/// What is wrong with a name that Modal does not take.
+pub(crate) fn too_long(reference: &ProcessorRef) -> Option<String> {
+    let app = reference.app_name();
+    (app.len() > MOST_CHARACTERS).then(|| {
+        format!("{reference} would be app `{app}`, and Modal takes {MOST_CHARACTERS} characters")
+    })
+}
+
+/// What is wrong with a name that another one leads to the same app as.
+pub(crate) fn collision<'a>(
+    reference: &ProcessorRef,
+    mut others: impl Iterator<Item = &'a ProcessorRef>,
+) -> Option<String> {
+    let app = reference.app_name();
+    let other = others.find(|other| *other != reference && other.app_name() == app)?;
+    Some(format!(
+        "{reference} and {other} would both be app `{app}`, and the second deploy would replace \
+         the first"
+    ))
 }
 
 #[cfg(test)]
@@ -109,6 +148,7 @@ mod tests {
                 required: vec!["KEY".into()],
                 optional: vec!["OTHER".into()],
             },
+            smoke: None,
         }
     }
 
@@ -130,10 +170,23 @@ mod tests {
                 image: format!("ghcr.io/org/x@sha256:{}", "a".repeat(64))
                     .parse()
                     .unwrap(),
-                tag: "pin-aaaaaaaaaaaa".into(),
                 tool_secrets: vec!["KEY".into()],
+                smoke: None,
             }]
         );
+    }
+
+    #[test]
+    fn the_app_of_a_processor_that_is_left_out_is_not_taken() {
+        let plan = planned(&[processor("a/b_c@1", Ok('a'))]).unwrap();
+        let [own, other, same]: [ProcessorRef; 3] =
+            ["a/b_c@1", "a/other@1", "a/b-c@1"].map(|reference| reference.parse().unwrap());
+        check_names(&plan, &[&own, &other]).unwrap();
+        let error = check_names(&plan, &[&own, &other, &same]).unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        plan the deploy to `dev`:
+          - a/b_c@1 and a/b-c@1 would both be app `a-b-c-v1`, and the second deploy would replace the first
+        ");
     }
 
     #[test]

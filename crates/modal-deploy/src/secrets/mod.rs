@@ -1,12 +1,19 @@
-//! Secrets: which ones an environment needs, where their values come from, and writing them.
+//! Secrets: which ones an environment needs, where their values come from, which of them must be
+//! written, and writing them.
 
+mod decide;
+mod names;
 mod plan;
 mod problem;
+mod report;
 mod source;
 mod sync;
 
+pub use decide::{SecretStep, Why, decide, orphans};
+pub use names::{NameRule, NameRuleError};
 pub use plan::{PlannedSecret, SecretPlan, plan};
 pub use problem::SecretProblem;
+pub use report::{SecretOutcome, SecretReport, SyncReport};
 pub use source::SecretSource;
 pub use sync::sync;
 

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use process::Redactor;
 use registry_model::{Environment, ProcessorRef, SecretNames};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::problem::SecretProblem;
-use super::source::{Given, SecretSource};
+use super::source::{Given, SecretSource, is_variable};
+use crate::record::RECORD_SECRET;
 use crate::{ModalError, Processor};
 
 /// The secrets that an environment gets. Its values cannot be printed.
@@ -16,7 +16,9 @@ pub struct SecretPlan {
     pub environment: Environment,
     /// What is written, sorted by name.
     pub secrets: Vec<PlannedSecret>,
-    /// What is left out, and why.
+    /// The optional ones that have no value, sorted.
+    pub left_out: Vec<String>,
+    /// What is left out, and what looks wrong.
     pub warnings: Vec<String>,
 }
 
@@ -69,7 +71,8 @@ struct Wanted {
 /// Collects the secrets of `processors`, and of `shared`, which belong to the environment and not
 /// to one processor (`REGISTRY_AUTH`), before anything is written.
 ///
-/// For environment `dev`, a value of `NAME_DEV` wins over one of `NAME`; an empty value is none.
+/// For environment `dev`, a value of `NAME_DEV` wins over one of `NAME`, unless the source has
+/// another rule; an empty value is none.
 /// A plain value becomes a secret with one key of its own name. A JSON object of strings becomes
 /// a secret with several keys; in text that holds one, all keys must be upper-case, so that a
 /// Google service account (`{"type": …}`) stays the one value that it is.
@@ -101,28 +104,35 @@ pub fn plan(
     let mut plan = SecretPlan {
         environment: environment.clone(),
         secrets: Vec::new(),
+        left_out: Vec::new(),
         warnings: Vec::new(),
     };
     let mut problems = Vec::new();
     for (name, Wanted { required, by }) in wanted {
         let given = source.find(name, environment);
         match given.map(|given| keys(name, given)) {
-            Some(Ok(values)) => plan.secrets.push(PlannedSecret {
-                name: name.to_owned(),
-                values,
-            }),
+            Some(Ok(values)) => {
+                plan.warnings.extend(strange(name, &values));
+                plan.secrets.push(PlannedSecret {
+                    name: name.to_owned(),
+                    values,
+                });
+            }
             Some(Err(problem)) => problems.push(SecretProblem::Unusable {
                 name: name.to_owned(),
                 problem,
             }),
             None if required => problems.push(SecretProblem::Missing {
                 name: name.to_owned(),
-                looked_for: SecretSource::candidates(name, environment).to_vec(),
+                looked_for: source.candidates(name, environment),
                 required_by: by,
             }),
-            None => plan.warnings.push(format!(
-                "optional secret `{name}` has no value for `{environment}`: left out"
-            )),
+            None => {
+                plan.left_out.push(name.to_owned());
+                plan.warnings.push(format!(
+                    "optional secret `{name}` has no value for `{environment}`: left out"
+                ));
+            }
         }
     }
     if problems.is_empty() {
@@ -137,18 +147,19 @@ pub fn plan(
 
 fn keys(name: &str, given: &Given) -> Result<BTreeMap<String, SecretString>, String> {
     // Modal's rules; it would refuse them only after other secrets have been written.
-    let named = name.len() <= 64
+    let named = (1..=64).contains(&name.len())
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     if !named {
-        return Err("a name takes at most 64 letters, digits, `-`, `_`, `.`".to_owned());
+        return Err("a name takes 1 to 64 letters, digits, `-`, `_`, `.`".to_owned());
+    }
+    if name == RECORD_SECRET {
+        return Err("its name is kept for the deployment record".to_owned());
     }
     let values = match given {
         Given::Object(keys) => keys.clone(),
-        Given::Text(text) => {
-            object_in(text).unwrap_or_else(|| BTreeMap::from([(name.to_owned(), text.clone())]))
-        }
+        Given::Text(text) => BTreeMap::from([(name.to_owned(), text.clone())]),
     };
     for (key, value) in &values {
         if !is_variable(key) {
@@ -159,6 +170,9 @@ fn keys(name: &str, given: &Given) -> Result<BTreeMap<String, SecretString>, Str
                 format!("its key `{key}` cannot be an environment variable")
             });
         }
+        if value.expose_secret().is_empty() {
+            return Err(format!("its key `{key}` is empty"));
+        }
         if value.expose_secret().contains('\0') {
             return Err(format!(
                 "the value of `{key}` holds a NUL, which no environment variable can"
@@ -168,29 +182,22 @@ fn keys(name: &str, given: &Given) -> Result<BTreeMap<String, SecretString>, Str
     Ok(values)
 }
 
-fn object_in(text: &SecretString) -> Option<BTreeMap<String, SecretString>> {
-    let text = text.expose_secret();
-    if !text.trim_start().starts_with('{') {
-        return None;
-    }
-    let Ok(Value::Object(entries)) = serde_json::from_str(text) else {
-        return None;
+/// What a value should hardly be like: files and clipboards end with a line break, and no API
+/// takes it as a part of a token.
+fn strange(name: &str, values: &BTreeMap<String, SecretString>) -> Vec<String> {
+    let padded = |value: &SecretString| {
+        let value = value.expose_secret();
+        let core = value.trim();
+        core.len() < value.len() && !core.contains('\n')
     };
-    let upper = |key: &str| is_variable(key) && !key.bytes().any(|b| b.is_ascii_lowercase());
-    let keys: Option<BTreeMap<_, _>> = entries
-        .into_iter()
-        .map(|(key, value)| match value {
-            Value::String(text) if upper(&key) => Some((key, SecretString::from(text))),
-            _ => None,
+    values
+        .iter()
+        .filter(|(_, value)| padded(value))
+        .map(|(key, _)| match key == name {
+            true => format!("the value of secret `{name}` begins or ends with white space"),
+            false => format!("`{key}` of secret `{name}` begins or ends with white space"),
         })
-        .collect();
-    keys.filter(|keys| !keys.is_empty())
-}
-
-fn is_variable(key: &str) -> bool {
-    !key.is_empty()
-        && !key.starts_with(|c: char| c.is_ascii_digit())
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        .collect()
 }
 
 #[cfg(test)]

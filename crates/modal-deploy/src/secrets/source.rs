@@ -4,19 +4,21 @@ use registry_model::Environment;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::names::NameRule;
 use crate::ModalError;
 
 /// Where secret values come from, by name.
 #[derive(Clone, Debug, Default)]
 pub struct SecretSource {
     values: BTreeMap<String, Given>,
+    names: NameRule,
 }
 
 /// A value as its source has it.
 #[derive(Clone, Debug)]
 pub(super) enum Given {
     Text(SecretString),
-    /// A JSON object: one secret with several keys.
+    /// A JSON object, or text that holds one: one secret with several keys.
     Object(BTreeMap<String, SecretString>),
 }
 
@@ -36,9 +38,19 @@ impl SecretSource {
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, SecretString)>) -> Self {
         let values = pairs
             .into_iter()
-            .map(|(name, value)| (name, Given::Text(value)))
+            .map(|(name, value)| (name, Given::from(value)))
             .collect();
-        Self { values }
+        Self {
+            values,
+            names: NameRule::default(),
+        }
+    }
+
+    /// The same with another rule for names.
+    #[must_use]
+    pub fn with_names(mut self, names: NameRule) -> Self {
+        self.names = names;
+        self
     }
 
     /// A JSON object: `{"NAME": "value", "REGISTRY_AUTH": {"REGISTRY_USERNAME": "…", …}}`, as
@@ -66,7 +78,7 @@ impl SecretSource {
         for (name, value) in entries {
             let given = match value {
                 Value::Null => continue,
-                Value::String(text) => Given::Text(SecretString::from(text)),
+                Value::String(text) => Given::from(SecretString::from(text)),
                 Value::Object(keys) => {
                     let all = keys.into_iter().map(|(key, value)| match value {
                         Value::String(text) => Ok((key, SecretString::from(text))),
@@ -82,21 +94,32 @@ impl SecretSource {
             };
             values.insert(name, given);
         }
-        Ok(Self { values })
+        Ok(Self {
+            values,
+            names: NameRule::default(),
+        })
     }
 
     /// The names under which a value for `name` is looked for, the strongest first.
-    pub(super) fn candidates(name: &str, environment: &Environment) -> [String; 2] {
-        let suffix = environment.as_str().replace('-', "_").to_ascii_uppercase();
-        [format!("{name}_{suffix}"), name.to_owned()]
+    pub(super) fn candidates(&self, name: &str, environment: &Environment) -> Vec<String> {
+        self.names.candidates(name, environment)
     }
 
     /// The first candidate that is set and not empty.
     pub(super) fn find(&self, name: &str, environment: &Environment) -> Option<&Given> {
-        Self::candidates(name, environment)
+        self.candidates(name, environment)
             .iter()
             .filter_map(|candidate| self.values.get(candidate))
             .find(|given| !given.is_empty())
+    }
+}
+
+impl From<SecretString> for Given {
+    fn from(text: SecretString) -> Self {
+        match object_in(&text) {
+            Some(keys) => Self::Object(keys),
+            None => Self::Text(text),
+        }
     }
 }
 
@@ -104,7 +127,33 @@ impl Given {
     fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) => text.expose_secret().is_empty(),
-            Self::Object(keys) => keys.is_empty(),
+            Self::Object(keys) => keys.values().all(|value| value.expose_secret().is_empty()),
         }
     }
+}
+
+fn object_in(text: &SecretString) -> Option<BTreeMap<String, SecretString>> {
+    let text = text.expose_secret();
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let Ok(Value::Object(entries)) = serde_json::from_str(text) else {
+        return None;
+    };
+    let upper = |key: &str| is_variable(key) && !key.bytes().any(|b| b.is_ascii_lowercase());
+    let keys: Option<BTreeMap<_, _>> = entries
+        .into_iter()
+        .map(|(key, value)| match value {
+            Value::String(text) if upper(&key) => Some((key, SecretString::from(text))),
+            _ => None,
+        })
+        .collect();
+    keys.filter(|keys| !keys.is_empty())
+}
+
+/// Whether this can be the name of an environment variable.
+pub(super) fn is_variable(key: &str) -> bool {
+    !key.is_empty()
+        && !key.starts_with(|c: char| c.is_ascii_digit())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -5,15 +5,13 @@ use std::time::Duration;
 use modal_deploy::ModalError;
 use modal_deploy::client::{Call, Client, Reply};
 use modal_deploy::proto::generic_result::{DataOneof, GenericStatus};
-use modal_deploy::proto::{
-    DataFormat, Function, FunctionData, FunctionRetryPolicy, GenericResult, function_data,
-};
+use modal_deploy::proto::{DataFormat, Function, FunctionData, FunctionRetryPolicy, function_data};
 use registry_model::Environment;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use crate::blob::{self, serve};
 use crate::plane::{Plane, Step, cbor, failure, success};
 
 fn call(environment: &Environment) -> Call<'_> {
@@ -222,8 +220,6 @@ async fn functions_of_another_kind_are_refused_with_the_reason() {
     refused("web endpoint").await;
     with(|metadata| metadata.supported_input_formats = vec![DataFormat::Pickle.into()]);
     refused("redeploy it with 1.2").await;
-    with(|metadata| metadata.input_plane_url = Some("https://plane".to_owned()));
-    refused("routing region").await;
     assert_eq!(plane.count("FunctionMap"), 0);
 
     with(|_| {});
@@ -243,36 +239,12 @@ async fn functions_of_another_kind_are_refused_with_the_reason() {
     assert!(error.unwrap_err().to_string().contains("bytes, more than"));
 }
 
-/// Serves one body once, and returns its address.
-async fn serve(head: &'static str, body: Vec<u8>) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let _ = stream.read(&mut [0; 4096]).await.unwrap();
-        let length = body.len();
-        let head = format!("{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&body).await.unwrap();
-    });
-    format!("http://{address}/blob?signature=hunter22")
-}
-
-fn stored() -> Option<(DataFormat, GenericResult)> {
-    let result = GenericResult {
-        status: GenericStatus::Success.into(),
-        data_oneof: Some(DataOneof::DataBlobId("bl-1".to_owned())),
-        ..Default::default()
-    };
-    Some((DataFormat::Cbor, result))
-}
-
 #[tokio::test]
 async fn large_results_are_fetched_from_their_blob() {
     let plane = Plane::start().await;
     let answer = json!({"status": "success", "text": "x".repeat(3_000_000)});
     plane.state().blob_url = serve("HTTP/1.1 200 OK", cbor(&answer)).await;
-    plane.state().outputs = [stored()].into();
+    plane.state().outputs = [blob::output()].into();
     let reply = run(&plane.client()).await.unwrap();
     assert_eq!(reply.envelope(), Some(answer));
 }
@@ -285,12 +257,30 @@ async fn a_blob_that_is_gone_or_garbled_is_told_without_its_signed_address() {
     ] {
         let plane = Plane::start().await;
         plane.state().blob_url = serve(head, body).await;
-        plane.state().outputs = [stored()].into();
+        plane.state().outputs = [blob::output()].into();
         let error = run(&plane.client()).await.unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(matches!(error, ModalError::Blob { .. }), "{text}");
         assert!(text.contains(says) && !text.contains("hunter22"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_blob_that_is_too_large_or_in_the_clear_elsewhere_is_not_fetched() {
+    let plane = Plane::start().await;
+    let url = blob::serve_of_length("HTTP/1.1 200 OK", 1 << 30, vec![0; 10]).await;
+    plane.state().blob_url = url;
+    plane.state().outputs = [blob::output()].into();
+    let error = run(&plane.client()).await.unwrap_err().to_string();
+    assert!(
+        error.ends_with("it is larger than 104857600 bytes"),
+        "{error}"
+    );
+
+    plane.state().blob_url = "http://blobs.example.com/1".to_owned();
+    plane.state().outputs = [blob::output()].into();
+    let error = run(&plane.client()).await.unwrap_err().to_string();
+    assert!(error.ends_with("its address is not https"), "{error}");
 }
 
 #[tokio::test]

@@ -4,105 +4,33 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use modal_deploy::deploy::{self, DeployOptions, DeployPlan};
-use modal_deploy::secrets::{self, SecretPlan, SecretSource};
-use modal_deploy::smoke::SmokeOptions;
-use modal_deploy::{
-    DeployImage, DeployReport, Deployed, ErrorClass, ModalError, Processor, RunOptions, Verdict,
-    run,
-};
-use registry_model::SecretNames;
-use secrecy::SecretString;
+use modal_deploy::proto::generic_result::GenericStatus;
+use modal_deploy::{Deployed, ErrorClass, Verdict};
 use serde_json::json;
 use tokio::sync::Barrier;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::plane::{Plane, Step, TOKEN_SECRET, failure};
+use crate::plane::{Step, TOKEN_SECRET, failure};
+use crate::scene::{Scene, VALUE, digest, outcomes};
 use crate::shim::Shim;
-use modal_deploy::proto::generic_result::GenericStatus;
-
-const VALUE: &str = "sk-value-hunter22";
-
-fn digest() -> String {
-    format!("sha256:{}", "ab".repeat(32))
-}
-
-fn plans(environment: &str, references: &[&str]) -> (DeployPlan, SecretPlan) {
-    let processors: Vec<Processor> = references
-        .iter()
-        .map(|reference| Processor {
-            reference: reference.parse().unwrap(),
-            file: "registry.yaml".into(),
-            image: DeployImage::Pinned(format!("ghcr.io/org/x@{}", digest()).parse().unwrap()),
-            secrets: SecretNames {
-                required: vec!["KEY".to_owned()],
-                optional: vec!["ABSENT".to_owned(), "OTHER".to_owned()],
-            },
-        })
-        .collect();
-    let value = |name: &str, value: &str| (name.to_owned(), SecretString::from(value));
-    let source = SecretSource::from_pairs([value("KEY", VALUE), value("OTHER", "other-value")]);
-    let environment = environment.parse().unwrap();
-    let shared = SecretNames::default();
-    let secrets = secrets::plan(&processors, &shared, &source, &environment).unwrap();
-    let plan = deploy::plan(&processors, &secrets).unwrap();
-    (plan, secrets)
-}
-
-struct Scene {
-    plane: Plane,
-    shim: Shim,
-    options: RunOptions,
-    cancel: CancellationToken,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let plane = Plane::start().await;
-        let shim = Shim::new();
-        plane.state().live = Some(shim.live());
-        plane.state().reply = Some(json!({"status": "success", "image_digest": digest()}));
-        let mut deploy = DeployOptions::new(shim.repository());
-        deploy.modal = Some(shim.program());
-        deploy.at_once = NonZeroUsize::new(4).unwrap();
-        Self {
-            plane,
-            shim,
-            options: RunOptions {
-                deploy,
-                smoke: Some(SmokeOptions::default()),
-                create_environment: false,
-            },
-            cancel: CancellationToken::new(),
-        }
-    }
-
-    async fn run(
-        &self,
-        environment: &str,
-        references: &[&str],
-    ) -> Result<DeployReport, ModalError> {
-        let (plan, secrets) = plans(environment, references);
-        let client = self.plane.client();
-        run(&client, &plan, &secrets, &self.options, &self.cancel).await
-    }
-}
 
 #[tokio::test]
 async fn everything_in_order_and_nothing_secret_in_sight() {
-    let scene = Scene::new().await;
-    let report = scene.run("dev", &["a/one@1", "a/two@2"]).await.unwrap();
-    assert_eq!(report.class(), None);
-    assert_eq!(report.secrets.synced, ["KEY", "OTHER"]);
+    let mut scene = Scene::new().await;
+    scene.options.deploy.commit = Some("0123456789abcdef".repeat(2));
+    let reply = json!({"status": "success", "image_digest": digest('a')});
+    scene.plane.state().reply = Some(reply);
+    let report = scene.good(&["a/one@1", "a/both-two@2"]).await;
+    assert_eq!(report.secrets.written(), ["KEY", "SECOND"]);
     assert_eq!(report.secrets.warnings.len(), 1);
-    for (app, name) in report.apps.iter().zip(["a-one-v1", "a-two-v2"]) {
+    for (app, name) in report.apps.iter().zip(["a-one-v1", "a-both-two-v2"]) {
         assert_eq!(app.app, name);
         assert_eq!((app.version, app.deployed), (Some(1), Deployed::Deployed));
         assert_eq!(app.smoke.verdict, Verdict::Passed, "{:?}", app.smoke);
         assert_eq!(app.error, None);
     }
-    assert_eq!(scene.plane.state().pinned, [1, 1]);
+    let pinned = scene.plane.state().pinned.clone();
+    assert!(pinned.iter().all(|version| *version == 1), "{pinned:?}");
 
     let (arguments, environment) = scene.shim.call("a-one-v1").unwrap();
     let mut words = arguments.lines();
@@ -121,14 +49,15 @@ async fn everything_in_order_and_nothing_secret_in_sight() {
             "--name",
             "a-one-v1",
             "--tag",
-            "pin-abababababab"
+            "pin-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.0123456789ab"
         ]
     );
     assert!(!arguments.contains("hunter22"), "{arguments}");
     let has = |line: &str| assert!(environment.lines().any(|one| one == line), "{line}");
     has("PROCESSOR_REF=a/one@1");
-    has(&format!("IMAGE_REF=ghcr.io/org/x@{}", digest()));
-    has("TOOL_SECRETS=KEY,OTHER");
+    has(&format!("IMAGE_REF=ghcr.io/org/x@{}", digest('a')));
+    has("TOOL_SECRETS=KEY");
+    has("REGISTRY_SECRET=");
     has("MODAL_TOKEN_ID=ak-1");
     has(&format!("MODAL_TOKEN_SECRET={TOKEN_SECRET}"));
     has(&format!(
@@ -181,24 +110,29 @@ async fn one_that_fails_does_not_stop_the_others_and_leaks_nothing() {
 
 #[tokio::test]
 async fn a_deploy_that_changes_nothing_is_told_apart() {
-    let scene = Scene::new().await;
+    let mut scene = Scene::new().await;
     let references = ["skips/one@1", "a/two@1"];
-    let first = scene.run("dev", &references).await.unwrap();
-    let second = scene.run("dev", &references).await.unwrap();
-    let told = |report: &DeployReport| {
-        let apps = report.apps.iter();
-        apps.map(|app| (app.deployed, app.version.unwrap()))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        told(&first),
-        [(Deployed::Deployed, 1), (Deployed::Deployed, 1)]
-    );
-    assert_eq!(
-        told(&second),
-        [(Deployed::Unchanged, 1), (Deployed::Deployed, 2)]
-    );
+    let first = scene.good(&references).await;
+    let deployed = (Deployed::Deployed, Some(1));
+    assert_eq!(outcomes(&first), [deployed, deployed]);
+    // The code changed, but nothing of it that Modal counts.
+    scene.shim.edit("# a comment");
+    let second = scene.good(&references).await;
+    let expected = [
+        (Deployed::Unchanged, Some(1)),
+        (Deployed::Deployed, Some(2)),
+    ];
+    assert_eq!(outcomes(&second), expected);
     assert_eq!(second.apps[0].smoke.verdict, Verdict::Passed);
+    // With other secrets, the old containers must go.
+    scene.shim.edit("# another comment");
+    scene.values = ["another value", ""];
+    let third = scene.good(&references[..1]).await;
+    assert_eq!(outcomes(&third), [(Deployed::RolledOver, Some(2))]);
+    assert_eq!(scene.plane.count("AppRollover"), 1);
+    scene.without_modal();
+    let fourth = scene.good(&references[..1]).await;
+    assert_eq!(outcomes(&fourth), [(Deployed::Current, Some(2))]);
 }
 
 #[tokio::test]
@@ -218,14 +152,14 @@ async fn a_smoke_that_fails_is_judged_and_redacted() {
     let detail = report.apps[0].smoke.detail.as_deref();
     assert_eq!(
         detail,
-        Some("call `smoke` of app `a-one-v1`: FAILURE: E()\nFile x\n  call(***)")
+        Some("call `smoke` of app `a-one-v1`: FAILURE: E()\n| File x\n|   call(***)")
     );
 
-    let other = format!("sha256:{}", "cd".repeat(32));
+    let other = digest('b');
     scene.plane.state().reply = Some(json!({"status": "success", "image_digest": other}));
     let report = scene.run("dev", &["a/one@1"]).await.unwrap();
     let detail = report.apps[0].smoke.detail.clone().unwrap();
-    assert!(detail.contains("comes from image `sha256:cdcd"), "{detail}");
+    assert!(detail.contains("comes from image `sha256:bbbb"), "{detail}");
 }
 
 #[tokio::test]
@@ -260,6 +194,10 @@ async fn a_missing_environment_is_made_only_when_allowed() {
     let report = scene.run("staging", &["a/one@1"]).await.unwrap();
     assert_eq!(report.class(), None);
     assert_eq!(scene.plane.state().environments, ["dev", "staging"]);
+
+    // What was recorded is of the environment as it was made.
+    let report = scene.run("staging", &["a/one@1"]).await.unwrap();
+    assert_eq!(report.apps[0].deployed, Deployed::Current);
 }
 
 #[tokio::test]
@@ -295,6 +233,7 @@ async fn a_deploy_that_takes_too_long_is_ended() {
     assert_eq!(report.class(), Some(ErrorClass::Deploy));
     let error = report.apps[0].error.as_deref().unwrap();
     assert!(error.contains("still running after 500ms"), "{error}");
+    assert!(error.ends_with("building hangs-one-v1 for ever"), "{error}");
     assert_eq!(report.apps[1].smoke.verdict, Verdict::Passed);
     assert!(!Shim::runs(&scene.shim.pid().unwrap()));
 }
@@ -331,17 +270,18 @@ async fn an_interruption_ends_the_deploys_and_tells_what_is_live() {
 }
 
 #[tokio::test]
-async fn an_app_that_cannot_be_looked_up_is_not_deployed() {
+async fn when_an_app_cannot_be_looked_up_nothing_is_written() {
     let scene = Scene::new().await;
     let refused = Step::Fail(Status::permission_denied("no"));
     scene.plane.script("AppGetByDeploymentName", [refused]);
-    let report = scene.run("dev", &["a/one@1"]).await.unwrap();
-    assert_eq!(report.apps[0].deployed, Deployed::Failed);
-    let error = report.apps[0].error.as_deref().unwrap();
+    let error = scene.run("dev", &["a/one@1", "a/two@1"]).await.unwrap_err();
     assert!(
-        error.starts_with("look up app `a-one-v1` of environment `dev`: PERMISSION_DENIED"),
+        error
+            .to_string()
+            .starts_with("look up app `a-one-v1` of environment `dev`: PERMISSION_DENIED"),
         "{error}"
     );
-    assert!(report.apps[0].hint.is_some());
-    assert!(scene.shim.call("a-one-v1").is_none());
+    assert!(error.hint().is_some());
+    assert!(scene.shim.call("a-two-v1").is_none());
+    assert!(scene.plane.state().secrets.is_empty());
 }

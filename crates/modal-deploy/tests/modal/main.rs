@@ -2,9 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod blob;
 mod calls;
+mod cli_control;
+mod converge;
 mod deploys;
+mod example;
+mod failures;
+mod faults;
+mod history;
+mod inputs;
 mod plane;
+mod preflight;
+mod races;
+mod record;
 mod resilience;
+mod rollback;
+mod scene;
 mod secrets;
 mod shim;
+mod smoke;

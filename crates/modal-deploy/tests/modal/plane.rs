@@ -1,5 +1,7 @@
 //! A control plane that does what a test tells it to.
 
+mod service;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,12 +9,12 @@ use std::time::Duration;
 
 use modal_deploy::proto::function_input::ArgsOneof;
 use modal_deploy::proto::generic_result::{DataOneof, GenericStatus};
-use modal_deploy::proto::modal_client_server::{ModalClient, ModalClientServer};
+use modal_deploy::proto::modal_client_server::ModalClientServer;
 use modal_deploy::proto::*;
-use modal_deploy::{Client, ClientOptions};
+use modal_deploy::{Client, ClientOptions, Control};
 use secrecy::SecretString;
-use tokio::net::TcpListener;
-use tokio::sync::Barrier;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Barrier, Notify};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -24,6 +26,10 @@ pub(crate) const TOKEN_SECRET: &str = "as-token-hunter22";
 pub(crate) enum Step {
     Fail(Status),
     Hang,
+    /// All connections are closed.
+    Drop,
+    /// As without a script.
+    Pass,
 }
 
 /// One request as the server saw it.
@@ -43,15 +49,25 @@ pub(crate) struct State {
     /// What happens instead of an answer, first come first served.
     pub(crate) script: HashMap<&'static str, VecDeque<Step>>,
     pub(crate) warning: Option<&'static str>,
+    /// Whether a write makes another secret of one that is there.
+    pub(crate) new_ids: bool,
+    /// How long every answer takes.
+    pub(crate) latency: Duration,
     pub(crate) auth_tokens: bool,
     pub(crate) environments: Vec<String>,
     /// Values by environment and name.
     pub(crate) secrets: BTreeMap<(String, String), BTreeMap<String, String>>,
+    /// What is listed instead of `secrets`.
     pub(crate) listed: Vec<SecretListItem>,
+    /// Whether the keys of `secrets` are listed, too.
+    pub(crate) tells_keys: bool,
     /// How many secrets are being written now, and the most there ever were.
     pub(crate) writing: (usize, usize),
-    /// A folder with one file an app, and in it one line a version.
+    /// A folder with one file an app, and in it one line a version: its tag and its image.
     pub(crate) live: Option<PathBuf>,
+    pub(crate) apps: Vec<app_list_response::AppListItem>,
+    /// Whether Modal's own rollback is allowed.
+    pub(crate) may_roll_back: bool,
     pub(crate) function: FunctionGetResponse,
     pub(crate) pipelined: bool,
     pub(crate) user_retries: Option<FunctionRetryPolicy>,
@@ -63,6 +79,8 @@ pub(crate) struct State {
     pub(crate) polled_together: Option<Arc<Barrier>>,
     /// What a poll answers, once all are there.
     pub(crate) reply: Option<serde_json::Value>,
+    /// How many inputs were handed in again.
+    handed_in_again: usize,
     pub(crate) blob_url: String,
     pub(crate) arguments: Vec<ciborium::Value>,
     pub(crate) pinned: Vec<i32>,
@@ -75,12 +93,17 @@ impl Default for State {
             seen: Vec::new(),
             script: HashMap::new(),
             warning: None,
+            new_ids: false,
+            latency: Duration::ZERO,
             auth_tokens: true,
             environments: vec!["dev".to_owned()],
             secrets: BTreeMap::new(),
             listed: Vec::new(),
+            tells_keys: true,
             writing: (0, 0),
             live: None,
+            apps: Vec::new(),
+            may_roll_back: true,
             function: FunctionGetResponse {
                 function_id: "fu-1".to_owned(),
                 handle_metadata: Some(FunctionHandleMetadata {
@@ -95,6 +118,7 @@ impl Default for State {
             written_together: None,
             polled_together: None,
             reply: None,
+            handed_in_again: 0,
             blob_url: String::new(),
             arguments: Vec::new(),
             pinned: Vec::new(),
@@ -103,10 +127,45 @@ impl Default for State {
     }
 }
 
+impl State {
+    fn written(&self) -> usize {
+        let written = self
+            .seen
+            .iter()
+            .filter(|seen| seen.rpc == "SecretGetOrCreate");
+        written.count()
+    }
+
+    fn listed(&self) -> Vec<SecretListItem> {
+        if !self.listed.is_empty() {
+            return self.listed.clone();
+        }
+        let item =
+            |(number, ((_, name), values)): (usize, (&(String, String), &BTreeMap<_, _>))| {
+                let keys: Vec<String> = values.keys().cloned().collect();
+                SecretListItem {
+                    label: name.clone(),
+                    secret_id: match self.new_ids {
+                        true => format!("st-{name}-{}", self.written()),
+                        false => format!("st-{name}"),
+                    },
+                    created_at: f64::from(u32::MAX) - number as f64,
+                    metadata: self.tells_keys.then(|| SecretMetadata {
+                        keys,
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                }
+            };
+        self.secrets.iter().enumerate().map(item).collect()
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Plane {
     state: Arc<Mutex<State>>,
     url: String,
+    cut: Arc<Notify>,
 }
 
 impl Plane {
@@ -116,21 +175,33 @@ impl Plane {
 
     /// Closes the first `dropped` connections without a word.
     pub(crate) async fn start_after(dropped: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let outside = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let inside = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let plane = Self {
             state: Arc::default(),
-            url: format!("http://{}", listener.local_addr().unwrap()),
+            url: format!("http://{}", outside.local_addr().unwrap()),
+            cut: Arc::default(),
         };
-        let service = ModalClientServer::new(plane.clone());
+        let address = inside.local_addr().unwrap();
+        let cut = plane.cut.clone();
         tokio::spawn(async move {
             for _ in 0..dropped {
-                drop(listener.accept().await);
+                drop(outside.accept().await);
             }
-            Server::builder()
-                .add_service(service)
-                .serve_with_incoming(TcpIncoming::from(listener))
-                .await
+            while let Ok((mut client, _)) = outside.accept().await {
+                let cut = cut.clone();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(address).await.unwrap();
+                    tokio::select! {
+                        () = cut.notified() => {}
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                    }
+                });
+            }
         });
+        let service = ModalClientServer::new(plane.clone());
+        let server = Server::builder().add_service(service);
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(inside)));
         plane
     }
 
@@ -144,6 +215,10 @@ impl Plane {
 
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.options()).unwrap()
+    }
+
+    pub(crate) fn control(&self) -> Control {
+        Control::Native(self.client())
     }
 
     pub(crate) fn script(&self, rpc: &'static str, steps: impl IntoIterator<Item = Step>) {
@@ -176,10 +251,18 @@ impl Plane {
             state.seen.push(Seen { rpc, headers });
             state.script.get_mut(rpc).and_then(VecDeque::pop_front)
         };
+        let latency = self.state().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         match step {
-            None => Ok(request.into_inner()),
+            None | Some(Step::Pass) => Ok(request.into_inner()),
             Some(Step::Fail(status)) => Err(status),
             Some(Step::Hang) => std::future::pending().await,
+            Some(Step::Drop) => {
+                self.cut.notify_waiters();
+                std::future::pending().await
+            }
         }
     }
 
@@ -190,6 +273,53 @@ impl Plane {
             response.metadata_mut().insert("x-modal-warning", value);
         }
         Ok(response)
+    }
+
+    /// What was deployed as `app`, the newest last.
+    pub(crate) fn versions(&self, app: &str) -> Vec<String> {
+        let live = self.state().live.clone().unwrap_or_default();
+        let lines = std::fs::read_to_string(live.join(app)).unwrap_or_default();
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    /// Makes a new version of the app with this id that has what `version`, or the live one, had.
+    fn repeat(&self, app_id: &str, version: Option<i32>) -> Result<(), Status> {
+        let app = app_id.strip_prefix("ap-").unwrap();
+        let mut versions = self.versions(app);
+        let index = version.map_or(versions.len(), |version| version.try_into().unwrap());
+        let Some(line) = versions.get(index.wrapping_sub(1)).cloned() else {
+            return Err(Status::invalid_argument("no such version"));
+        };
+        versions.push(line);
+        let live = self.state().live.clone().unwrap();
+        std::fs::write(live.join(app), versions.join("\n") + "\n").unwrap();
+        Ok(())
+    }
+
+    fn hand_in_again(&self) -> usize {
+        let mut state = self.state();
+        state.handed_in_again += 1;
+        state.handed_in_again
+    }
+
+    async fn next_output(&self) -> Option<FunctionGetOutputsItem> {
+        let together = self.state().polled_together.clone();
+        if let Some(together) = together {
+            together.wait().await;
+        }
+        let reply = self.state().reply.clone();
+        let next = match reply {
+            Some(reply) => Some(success(&reply)),
+            None => self.state().outputs.pop_front(),
+        };
+        let Some(next) = next else {
+            return std::future::pending().await;
+        };
+        next.map(|(format, result)| FunctionGetOutputsItem {
+            result: Some(result),
+            data_format: format.into(),
+            ..Default::default()
+        })
     }
 
     fn accepted(&self, items: &[FunctionPutInputsItem]) -> Vec<FunctionPutInputsResponseItem> {
@@ -205,7 +335,7 @@ impl Plane {
         vec![FunctionPutInputsResponseItem {
             idx: 0,
             input_id: "in-1".to_owned(),
-            input_jwt: "jwt-0".to_owned(),
+            input_jwt: format!("jwt-{}", self.state().handed_in_again),
         }]
     }
 }
@@ -237,227 +367,4 @@ pub(crate) fn failure(
         ..Default::default()
     };
     Some((DataFormat::Unspecified, result))
-}
-
-#[tonic::async_trait]
-impl ModalClient for Plane {
-    async fn auth_token_get(
-        &self,
-        request: Request<AuthTokenGetRequest>,
-    ) -> Result<Response<AuthTokenGetResponse>, Status> {
-        self.enter("AuthTokenGet", request).await?;
-        if !self.state().auth_tokens {
-            return Err(Status::unimplemented("older than that"));
-        }
-        self.answer(AuthTokenGetResponse {
-            token: "jwt-of-the-connection".to_owned(),
-        })
-    }
-
-    async fn environment_list(
-        &self,
-        request: Request<()>,
-    ) -> Result<Response<EnvironmentListResponse>, Status> {
-        self.enter("EnvironmentList", request).await?;
-        let names = self.state().environments.clone();
-        let items = names.into_iter().map(|name| EnvironmentListItem {
-            name,
-            image_builder_version: Some("2025.06".to_owned()),
-            ..Default::default()
-        });
-        let items = items.collect();
-        self.answer(EnvironmentListResponse { items })
-    }
-
-    async fn environment_create(
-        &self,
-        request: Request<EnvironmentCreateRequest>,
-    ) -> Result<Response<()>, Status> {
-        let name = self.enter("EnvironmentCreate", request).await?.name;
-        let mut state = self.state();
-        if state.environments.contains(&name) {
-            return Err(Status::already_exists(name));
-        }
-        state.environments.push(name);
-        Ok(Response::new(()))
-    }
-
-    async fn secret_list(
-        &self,
-        request: Request<SecretListRequest>,
-    ) -> Result<Response<SecretListResponse>, Status> {
-        let page = self.enter("SecretList", request).await?.pagination.unwrap();
-        let before = match page.created_before {
-            0.0 => f64::INFINITY,
-            before => before,
-        };
-        let items = self.state().listed.clone().into_iter();
-        let items = items.filter(|item| item.created_at < before).take(100);
-        let items = items.collect();
-        self.answer(SecretListResponse {
-            items,
-            ..Default::default()
-        })
-    }
-
-    async fn secret_get_or_create(
-        &self,
-        request: Request<SecretGetOrCreateRequest>,
-    ) -> Result<Response<SecretGetOrCreateResponse>, Status> {
-        let request = self.enter("SecretGetOrCreate", request).await?;
-        assert_eq!(
-            request.object_creation_type(),
-            ObjectCreationType::CreateOverwriteIfExists
-        );
-        {
-            let mut state = self.state();
-            state.writing.0 += 1;
-            state.writing.1 = state.writing.1.max(state.writing.0);
-        }
-        let together = self.state().written_together.clone();
-        if let Some(together) = together {
-            together.wait().await;
-        }
-        let mut state = self.state();
-        state.writing.0 -= 1;
-        let secret_id = format!("st-{}", request.deployment_name);
-        let place = (request.environment_name, request.deployment_name);
-        state.secrets.insert(place, request.env_dict);
-        Ok(Response::new(SecretGetOrCreateResponse {
-            secret_id,
-            ..Default::default()
-        }))
-    }
-
-    async fn app_get_by_deployment_name(
-        &self,
-        request: Request<AppGetByDeploymentNameRequest>,
-    ) -> Result<Response<AppGetByDeploymentNameResponse>, Status> {
-        let name = self.enter("AppGetByDeploymentName", request).await?.name;
-        let live = self.state().live.clone().unwrap_or_default();
-        let versions = std::fs::read_to_string(live.join(&name)).unwrap_or_default();
-        let version = versions.lines().count();
-        if version == 0 {
-            return self.answer(AppGetByDeploymentNameResponse::default());
-        }
-        self.answer(AppGetByDeploymentNameResponse {
-            app_id: format!("ap-{name}"),
-            lifecycle: Some(AppLifecycle {
-                app_state: AppState::Deployed.into(),
-                version: version.try_into().unwrap(),
-                deployed_at: 1.0,
-                ..Default::default()
-            }),
-            ..Default::default()
-        })
-    }
-
-    async fn function_get(
-        &self,
-        request: Request<FunctionGetRequest>,
-    ) -> Result<Response<FunctionGetResponse>, Status> {
-        let request = self.enter("FunctionGet", request).await?;
-        self.state().pinned.push(request.app_version);
-        let function = self.state().function.clone();
-        self.answer(function)
-    }
-
-    async fn function_map(
-        &self,
-        request: Request<FunctionMapRequest>,
-    ) -> Result<Response<FunctionMapResponse>, Status> {
-        let request = self.enter("FunctionMap", request).await?;
-        assert_eq!(request.function_call_type(), FunctionCallType::Unary);
-        assert_eq!(
-            request.function_call_invocation_type(),
-            FunctionCallInvocationType::Sync
-        );
-        let pipelined = self.state().pipelined;
-        let pipelined_inputs = match pipelined {
-            true => self.accepted(&request.pipelined_inputs),
-            false => Vec::new(),
-        };
-        let retry_policy = self.state().user_retries;
-        self.answer(FunctionMapResponse {
-            function_call_id: "fc-1".to_owned(),
-            function_call_jwt: "call-jwt".to_owned(),
-            pipelined_inputs,
-            sync_client_retries_enabled: retry_policy.is_some(),
-            retry_policy,
-            ..Default::default()
-        })
-    }
-
-    async fn function_put_inputs(
-        &self,
-        request: Request<FunctionPutInputsRequest>,
-    ) -> Result<Response<FunctionPutInputsResponse>, Status> {
-        let request = self.enter("FunctionPutInputs", request).await?;
-        assert_eq!(request.function_call_id, "fc-1");
-        let inputs = self.accepted(&request.inputs);
-        self.answer(FunctionPutInputsResponse { inputs })
-    }
-
-    async fn function_get_outputs(
-        &self,
-        request: Request<FunctionGetOutputsRequest>,
-    ) -> Result<Response<FunctionGetOutputsResponse>, Status> {
-        let request = self.enter("FunctionGetOutputs", request).await?;
-        assert!(request.timeout <= 55.0 && request.last_entry_id == "0-0");
-        let retries = self.count("FunctionRetryInputs");
-        assert_eq!(request.input_jwts, [format!("jwt-{retries}")]);
-        let together = self.state().polled_together.clone();
-        if let Some(together) = together {
-            together.wait().await;
-        }
-        let reply = self.state().reply.clone();
-        let next = match reply {
-            Some(reply) => Some(success(&reply)),
-            None => self.state().outputs.pop_front(),
-        };
-        let outputs = match next {
-            Some(Some((format, result))) => vec![FunctionGetOutputsItem {
-                result: Some(result),
-                data_format: format.into(),
-                ..Default::default()
-            }],
-            Some(None) => Vec::new(),
-            None => std::future::pending().await,
-        };
-        self.answer(FunctionGetOutputsResponse {
-            outputs,
-            ..Default::default()
-        })
-    }
-
-    async fn function_retry_inputs(
-        &self,
-        request: Request<FunctionRetryInputsRequest>,
-    ) -> Result<Response<FunctionRetryInputsResponse>, Status> {
-        let request = self.enter("FunctionRetryInputs", request).await?;
-        let retries = self.count("FunctionRetryInputs");
-        assert_eq!(request.function_call_jwt, "call-jwt");
-        assert_eq!(request.inputs[0].input_jwt, format!("jwt-{}", retries - 1));
-        self.answer(FunctionRetryInputsResponse {
-            input_jwts: vec![format!("jwt-{retries}")],
-        })
-    }
-
-    async fn function_call_cancel(
-        &self,
-        request: Request<FunctionCallCancelRequest>,
-    ) -> Result<Response<()>, Status> {
-        let request = self.enter("FunctionCallCancel", request).await?;
-        self.state().cancelled.push(request.function_call_id);
-        self.answer(())
-    }
-
-    async fn blob_get(
-        &self,
-        request: Request<BlobGetRequest>,
-    ) -> Result<Response<BlobGetResponse>, Status> {
-        self.enter("BlobGet", request).await?;
-        let download_url = self.state().blob_url.clone();
-        self.answer(BlobGetResponse { download_url })
-    }
 }

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::plane::{Plane, Step, TOKEN_SECRET};
 
-fn throttled(seconds: f32) -> Step {
+pub(crate) fn throttled(seconds: f32) -> Step {
     let policy = RpcRetryPolicy {
         retry_after_secs: seconds,
     };
@@ -29,7 +29,7 @@ fn throttled(seconds: f32) -> Step {
     ))
 }
 
-fn unavailable() -> Step {
+pub(crate) fn unavailable() -> Step {
     Step::Fail(Status::unavailable("try later"))
 }
 

@@ -18,7 +18,7 @@ impl Shim {
         let shim = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        for folder in ["calls", "live", "repository/code"] {
+        for folder in ["behave", "calls", "live", "repository/code"] {
             fs::create_dir_all(shim.folder.path().join(folder)).unwrap();
         }
         fs::write(shim.repository().join("code/modal_app.py"), "").unwrap();
@@ -42,6 +42,48 @@ impl Shim {
 
     pub(crate) fn version(&self, text: &str) {
         fs::write(self.folder.path().join("version"), text).unwrap();
+    }
+
+    /// What deploys of `app` do from now on, whatever its name begins with.
+    pub(crate) fn behave(&self, app: &str, how: &str) {
+        fs::write(self.folder.path().join("behave").join(app), how).unwrap();
+    }
+
+    /// Lets the deploy of `app` go on that waits.
+    pub(crate) fn go(&self, app: &str) {
+        fs::write(self.folder.path().join(format!("go-{app}")), "").unwrap();
+    }
+
+    /// Whether the deploy of `app` waits.
+    pub(crate) fn waits(&self, app: &str) -> bool {
+        self.folder.path().join(format!("waiting-{app}")).exists()
+    }
+
+    /// The apps that were deployed since this was last asked, sorted.
+    pub(crate) fn deployed(&self) -> Vec<String> {
+        let file = self.folder.path().join("started");
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let _ = fs::remove_file(file);
+        let names = text.lines().filter_map(|line| {
+            let mut words = line.split(' ').skip_while(|word| *word != "--name");
+            words.nth(1).map(str::to_owned)
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// Changes the app file.
+    pub(crate) fn edit(&self, text: &str) {
+        fs::write(self.repository().join("code/modal_app.py"), text).unwrap();
+    }
+
+    /// Somebody else deploys `app`.
+    pub(crate) fn meddle(&self, app: &str) {
+        let file = self.live().join(app);
+        let mut text = fs::read_to_string(&file).unwrap_or_default();
+        text.push_str("manual ghcr.io/somebody/else@sha256:0000\n");
+        fs::write(file, text).unwrap();
     }
 
     /// What a failing deploy prints besides the token.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::DeployImage;
+use crate::secrets::NameRule;
 
 fn environment(name: &str) -> Environment {
     name.parse().unwrap()
@@ -19,6 +20,7 @@ fn processor(reference: &str, secrets: SecretNames) -> Processor {
         file: "r.yaml".into(),
         image: DeployImage::Pending(None),
         secrets,
+        smoke: None,
     }
 }
 
@@ -114,6 +116,7 @@ fn optional_ones_without_value_are_warned_of_and_left_out() {
         plan.warnings,
         ["optional secret `TWO` has no value for `dev`: left out"]
     );
+    assert_eq!(plan.left_out, ["TWO"]);
     // Shared secrets are written, but no processor gets them for it.
     assert_eq!(shown(&plan).len(), 3);
     assert_eq!(plan.available(&secrets), ["ONE", "THREE"]);
@@ -178,13 +181,70 @@ fn hostile_values_pass_unchanged_and_impossible_ones_are_refused() {
     for (name, value, says) in [
         ("KEY", "a\0b", "NUL"),
         ("my-key", "v", "give its value as a JSON object"),
-        ("KEY;id", "v", "at most 64 letters"),
+        ("KEY;id", "v", "1 to 64 letters"),
+        ("../KEY", "v", "1 to 64 letters"),
+        (long.as_str(), "v", "1 to 64 letters"),
+        ("", "v", "1 to 64 letters"),
+        ("1KEY", "v", "give its value as a JSON object"),
+        (
+            "pipeline-record",
+            r#"{"A": "v"}"#,
+            "kept for the deployment record",
+        ),
+        ("AUTH", r#"{"A": "v", "B": ""}"#, "its key `B` is empty"),
         ("AUTH", r#"{"A": "v\u0000"}"#, "NUL"),
     ] {
         let error = one(name, &source(&[(name, value)]))
             .unwrap_err()
             .to_string();
         assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn another_rule_for_names_is_followed_and_told() {
+    let rule = NameRule::new(vec!["MODAL_{ENV}_{NAME}".to_owned()]).unwrap();
+    let pairs = [("MODAL_DEV_KEY", "dev"), ("KEY", "all")];
+    let given = source(&pairs).with_names(rule.clone());
+    assert_eq!(shown(&one("KEY", &given).unwrap()), single("KEY", "dev"));
+    let error = one("OTHER", &given).unwrap_err().to_string();
+    assert!(
+        error.contains("`MODAL_DEV_OTHER` not set or empty"),
+        "{error}"
+    );
+    let json = SecretString::from(r#"{"MODAL_DEV_KEY": "json"}"#);
+    let json = SecretSource::from_json(&json).unwrap().with_names(rule);
+    assert_eq!(shown(&one("KEY", &json).unwrap()), single("KEY", "json"));
+}
+
+#[test]
+fn an_object_without_any_value_is_no_value() {
+    let empty = r#"{"USER": "", "PASSWORD": ""}"#;
+    let given = source(&[("AUTH_DEV", empty), ("AUTH", "plain")]);
+    assert_eq!(
+        shown(&one("AUTH", &given).unwrap()),
+        single("AUTH", "plain")
+    );
+    let error = one("AUTH", &source(&[("AUTH", empty)])).unwrap_err();
+    assert!(error.to_string().contains("`AUTH` has no value"), "{error}");
+}
+
+#[test]
+fn white_space_around_a_value_is_told_of() {
+    for (value, told) in [
+        ("token\n", true),
+        (" token", true),
+        ("token", false),
+        ("-----BEGIN-----\nabc\n-----END-----\n", false),
+    ] {
+        let plan = one("KEY", &source(&[("KEY", value)])).unwrap();
+        let warning = "the value of secret `KEY` begins or ends with white space";
+        assert_eq!(
+            plan.warnings.contains(&warning.to_owned()),
+            told,
+            "{value:?}"
+        );
+        assert_eq!(shown(&plan), single("KEY", value));
     }
 }
 
