@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::call::Method;
+use crate::call::{Method, Operation};
 use crate::pulls::{PAGE, READ, WRITE, cut};
 use crate::{GithubError, Repo};
 
@@ -60,12 +60,20 @@ impl Repo {
     /// See [`GithubError`].
     pub async fn comments(&self, number: u64) -> Result<Vec<Comment>, GithubError> {
         let operation = self.pull_operation("read the comments of", number, READ);
+        self.comments_with(&operation, number).await
+    }
+
+    async fn comments_with(
+        &self,
+        operation: &Operation,
+        number: u64,
+    ) -> Result<Vec<Comment>, GithubError> {
         let mut comments = Vec::new();
         for page in 1..=PAGES {
             let path = self.path(&format!(
                 "/issues/{number}/comments?per_page={PAGE}&page={page}"
             ));
-            let listed: Vec<Listed> = self.caller.json(&operation, Method::Get, &path).await?;
+            let listed: Vec<Listed> = self.caller.json(operation, Method::Get, &path).await?;
             let last = listed.len() < PAGE;
             comments.extend(listed.into_iter().map(Comment::from));
             if last {
@@ -91,11 +99,23 @@ impl Repo {
         body: &str,
     ) -> Result<bool, GithubError> {
         let operation = self.pull_operation("comment on", number, WRITE);
+        self.comment_with(&operation, number, marker, since, body)
+            .await
+    }
+
+    pub(crate) async fn comment_with(
+        &self,
+        operation: &Operation,
+        number: u64,
+        marker: &str,
+        since: Option<Timestamp>,
+        body: &str,
+    ) -> Result<bool, GithubError> {
         let path = self.path(&format!("/issues/{number}/comments"));
         let once = self.caller.once_only();
         let mut attempt = 1;
         loop {
-            let there = self.comments(number).await?;
+            let there = self.comments_with(operation, number).await?;
             let counts = |comment: &Comment| {
                 comment.from_inside
                     && comment.body.contains(marker)
@@ -106,13 +126,13 @@ impl Repo {
                 return Ok(attempt > 1);
             }
             let method = Method::Post(json!({ "body": cut(body) }));
-            match once.json::<Listed>(&operation, method, &path).await {
+            match once.json::<Listed>(operation, method, &path).await {
                 Ok(_) => return Ok(true),
                 Err(GithubError::Network { .. } | GithubError::Server { .. })
                     if attempt < self.caller.retry.attempts =>
                 {
                     let wait = self.caller.backoff(attempt);
-                    self.caller.pause(&operation, wait).await?;
+                    self.caller.pause(operation, wait).await?;
                     attempt += 1;
                 }
                 Err(GithubError::RateLimited { wait, .. })
@@ -120,7 +140,7 @@ impl Repo {
                         && wait.is_none_or(|wait| wait <= self.caller.retry.longest_wait) =>
                 {
                     let wait = wait.unwrap_or(self.caller.retry.longest_wait);
-                    self.caller.pause(&operation, wait).await?;
+                    self.caller.pause(operation, wait).await?;
                     attempt += 1;
                 }
                 Err(error) => return Err(error),

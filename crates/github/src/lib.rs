@@ -1,8 +1,8 @@
 //! The few GitHub calls that the pipeline needs, as values in and values out.
 //!
 //! A [`Repo`] is one repository on github.com or on a GitHub Enterprise Server, seen with one token.
-//! Commits are made through the Git Data API ([`Repo::commit_files`]): blobs, one tree on top of the
-//! base branch's tree, one commit and then one creation of the branch. Nothing is pushed with git,
+//! Commits are made through the Git Data API ([`Repo::create_commit`]): blobs, one tree on top of the
+//! parent's tree, and one commit, at which a branch is then created. Nothing is pushed with git,
 //! there is never a moment in which the branch exists without its commit, and because the request
 //! names neither author nor committer, GitHub signs what a bot token commits.
 //!
@@ -18,17 +18,19 @@
 //! to change. The token is in none of them.
 //!
 //! ```no_run
-//! use github::{CommitRequest, FileChange, MergeMethod, NewPullRequest, Repo, RepoOptions};
+//! use github::{FileChange, MergeMethod, NewCommit, NewPullRequest, Repo, RepoOptions};
 //!
 //! # async fn propose() -> Result<(), github::GithubError> {
 //! let mut options = RepoOptions::new("acme/processors".parse()?);
 //! options.token = std::env::var("GITHUB_TOKEN").ok().map(Into::into);
 //! let repo = Repo::new(options)?;
 //!
+//! let Some(parent) = repo.branch_head("dev").await? else {
+//!     return Ok(());
+//! };
 //! let commit = repo
-//!     .commit_files(&CommitRequest {
-//!         base: "dev".into(),
-//!         branch: "bot/pin-1".into(),
+//!     .create_commit(&NewCommit {
+//!         parent,
 //!         message: "ci: pin processor images (bot)".into(),
 //!         files: vec![FileChange {
 //!             path: "registry/replicate.yaml".into(),
@@ -37,11 +39,12 @@
 //!         }],
 //!     })
 //!     .await?;
+//! repo.create_branch("bot/pin-1", &commit.sha).await?;
 //! let request = repo
 //!     .create_pull_request(&NewPullRequest {
 //!         title: "Pin processor images".into(),
 //!         body: String::new(),
-//!         head: commit.branch.clone(),
+//!         head: "bot/pin-1".into(),
 //!         base: "dev".into(),
 //!         draft: false,
 //!     })
@@ -73,6 +76,7 @@ mod details;
 mod error;
 mod graphql;
 mod history;
+mod issues;
 mod names;
 mod people;
 mod pulls;
@@ -80,15 +84,17 @@ mod refs;
 mod refusal;
 mod repo;
 mod status;
+mod viewer;
 
 pub use automerge::AutoMerge;
 pub use call::Retry;
 pub use comments::Comment;
-pub use commit::{CommitInfo, CommitRequest, CreatedCommit, FileChange, NewCommit};
+pub use commit::{CreatedCommit, FileChange, NewCommit};
 pub use contents::Comparison;
 pub use details::{PullRequestDetails, PullRequestFilter, PullRequestState, PullRequestUpdate};
 pub use error::GithubError;
 pub use history::{Ahead, Commit, Person};
+pub use issues::{Issue, NewIssue};
 pub use names::{CommitSha, NodeId, RepoName};
 pub use pulls::{MergeMethod, NewPullRequest, PullRequest};
 pub use repo::{Repo, RepoOptions};

@@ -16,6 +16,8 @@ mod faults;
 mod hostile;
 #[path = "github/identities.rs"]
 mod identities;
+#[path = "github/issues.rs"]
+mod issues;
 #[path = "github/load.rs"]
 mod load;
 #[path = "github/merging.rs"]

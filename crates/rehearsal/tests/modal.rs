@@ -11,5 +11,11 @@
 mod calls;
 #[path = "modal/cli.rs"]
 mod cli;
+#[path = "modal/control.rs"]
+mod control;
+#[path = "modal/far.rs"]
+mod far;
+#[path = "modal/sdk.rs"]
+mod sdk;
 #[path = "modal/support.rs"]
 mod support;

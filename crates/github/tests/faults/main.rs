@@ -4,6 +4,7 @@
 mod branches;
 mod calls;
 mod checks;
+mod issues;
 mod limits;
 mod pulls;
 mod script;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::answer::{ApiError, ApiResult, Input, answer, check_body};
 use super::identity::{Actor, node_id};
 use super::pages::Page;
-use super::pulls::{Comment, Pull, parse_number};
-use super::repository::Repository;
+use super::pulls::{Comment, parse_number};
+use super::repository::{Repository, association};
 use super::server::Shared;
 
 /// GitHub's limit for one request.
@@ -24,14 +24,15 @@ pub(super) async fn list(
 ) -> ApiResult {
     let repository = state.repository(&owner, &repo)?;
     let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
+    let number = parse_number(&number)?;
+    let comments = kept.comments_mut(number)?;
     let page = Page::of(&query, 30, 100);
     let listed: Vec<Value> = page
-        .cut(pull.comments.iter().enumerate().collect())
-        .map(|(index, comment)| json(&repository, state.base(), pull, (index, comment)))
+        .cut(comments.iter().enumerate().collect())
+        .map(|(index, comment)| json(&repository, state.base(), number, (index, comment)))
         .collect();
     let url = repository.url(state.base(), &format!("/issues/{number}/comments"));
-    Ok(page.answer(listed, pull.comments.len(), &url, &query))
+    Ok(page.answer(listed, comments.len(), &url, &query))
 }
 
 /// `POST /repos/{owner}/{repo}/issues/{number}/comments`
@@ -53,8 +54,9 @@ pub(super) async fn create(
         }])));
     }
     let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-    if pull.comments.len() >= MOST {
+    let number = parse_number(&number)?;
+    let comments = kept.comments_mut(number)?;
+    if comments.len() >= MOST {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "Commenting is disabled on issues with more than 2500 comments",
@@ -65,19 +67,18 @@ pub(super) async fn create(
         body: body.to_owned(),
         created: Timestamp::now(),
     };
-    pull.comments.push(comment.clone());
-    let place = (pull.comments.len() - 1, &comment);
-    let json = json(&repository, state.base(), pull, place);
+    comments.push(comment.clone());
+    let place = (comments.len() - 1, &comment);
+    let json = json(&repository, state.base(), number, place);
     Ok(answer(StatusCode::CREATED, &json))
 }
 
 fn json(
     repository: &Repository,
     base: &str,
-    pull: &Pull,
+    number: u64,
     (index, comment): (usize, &Comment),
 ) -> Value {
-    let number = pull.number;
     let id = format!("{number}{:04}", index + 1);
     let page = repository.html_url(base, &format!("/pull/{number}"));
     json!({
@@ -88,7 +89,7 @@ fn json(
         "issue_url": repository.url(base, &format!("/issues/{number}")),
         "user": comment.by.json(base),
         "body": comment.body,
-        "author_association": if comment.by.is_bot() { "CONTRIBUTOR" } else { "COLLABORATOR" },
+        "author_association": association(comment.by),
         "performed_via_github_app": null,
         "created_at": comment.created,
         "updated_at": comment.created,

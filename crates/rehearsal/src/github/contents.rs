@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{ApiError, ApiResult, ok};
-use super::commits;
 use super::repository::Repository;
 use super::server::Shared;
 use super::trees::{self, Entry, base64_lines};
@@ -20,35 +19,6 @@ pub(super) async fn repository(
     Path((owner, repo)): Path<(String, String)>,
 ) -> ApiResult {
     ok(&state.repository(&owner, &repo)?.json(state.base()))
-}
-
-/// `GET /repos/{owner}/{repo}/branches/{branch}`
-pub(super) async fn branch(
-    State(state): State<Shared>,
-    Path((owner, repo, branch)): Path<(String, String, String)>,
-) -> ApiResult {
-    let repository = state.repository(&owner, &repo)?;
-    let full = format!("refs/heads/{branch}");
-    let missing = || ApiError::new(StatusCode::NOT_FOUND, "Branch not found");
-    let sha = repository.git.read_ref(&full).await?.ok_or_else(missing)?;
-    let commit = commits::load(&repository, &sha)
-        .await?
-        .ok_or_else(missing)?;
-    let url = repository.url(state.base(), &format!("/branches/{branch}"));
-    ok(&json!({
-        "name": branch,
-        "commit": commit.json(&repository, state.base()),
-        "_links": {
-            "self": url,
-            "html": repository.html_url(state.base(), &format!("/tree/{branch}")),
-        },
-        "protected": false,
-        "protection": {
-            "enabled": false,
-            "required_status_checks": { "enforcement_level": "off", "contexts": [], "checks": [] },
-        },
-        "protection_url": format!("{url}/protection"),
-    }))
 }
 
 /// `GET /repos/{owner}/{repo}/contents`

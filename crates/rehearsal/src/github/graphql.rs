@@ -1,5 +1,5 @@
-//! The two things that GitHub's REST API cannot do: finding the opaque id of a pull request by its
-//! number (REST tells it as well), and enabling auto-merge.
+//! The two things that GitHub's REST API cannot do: telling whose a token is, whatever its kind, and
+//! enabling auto-merge.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -37,8 +37,8 @@ pub(super) async fn answer(State(state): State<Shared>, actor: Actor, body: Byte
     };
     let result = if query.contains("enablePullRequestAutoMerge") {
         enable_auto_merge(&state, actor, &request).await
-    } else if query.contains("pullRequest") && query.contains("repository") {
-        find_pull(&state, &request).await
+    } else if query.contains("viewer") {
+        Ok(json!({ "viewer": { "login": actor.login() } }))
     } else {
         Err(Refusal::new(
             "undefinedField",
@@ -123,28 +123,6 @@ impl Request<'_> {
         let missing = || Refusal::new("missingRequiredArguments", format!("{name} is missing"));
         self.argument(name).ok_or_else(missing)
     }
-}
-
-async fn find_pull(state: &Inner, request: &Request<'_>) -> Result<Value, Refusal> {
-    let (owner, name) = (request.need("owner")?, request.need("name")?);
-    let number = request.need("number")?;
-    let nothing = |what: String| Refusal::new("NOT_FOUND", what);
-    let repository = state.repository(&owner, &name).map_err(|_| {
-        nothing(format!(
-            "Could not resolve to a Repository with the name '{owner}/{name}'."
-        ))
-    })?;
-    let mut kept = repository.state.lock().await;
-    let number = number.parse().unwrap_or_default();
-    let pull = kept.pulls.get_mut(number).map_err(|_| {
-        nothing(format!(
-            "Could not resolve to a PullRequest with the number of {number}."
-        ))
-    })?;
-    Ok(json!({ "repository": { "pullRequest": {
-        "id": pull.node_id(&repository),
-        "number": pull.number,
-    } } }))
 }
 
 async fn enable_auto_merge(

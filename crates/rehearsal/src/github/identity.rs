@@ -71,23 +71,6 @@ impl Actor {
     pub(super) fn json(self, base: &str) -> Value {
         user(base, self.login())
     }
-
-    /// With what GitHub tells only the account itself and those who ask for it alone.
-    pub(super) fn whole_json(self, base: &str) -> Value {
-        let mut json = self.json(base);
-        for field in [
-            "name", "company", "blog", "location", "email", "hireable", "bio",
-        ] {
-            json[field] = Value::Null;
-        }
-        for field in ["public_repos", "public_gists", "followers", "following"] {
-            json[field] = 0.into();
-        }
-        for field in ["created_at", "updated_at"] {
-            json[field] = "2008-01-14T04:33:35Z".into();
-        }
-        json
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Actor {

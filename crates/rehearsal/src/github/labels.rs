@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{ApiError, ApiResult, ok};
 use super::identity::{id, node_id};
-use super::pulls::{Pull, parse_number};
+use super::pulls::parse_number;
 use super::repository::Repository;
 use super::server::Shared;
 
@@ -16,73 +16,47 @@ const MOST: usize = 100;
 /// The colour of a label that nobody chose one for.
 const COLOUR: &str = "ededed";
 
-type Numbered = Path<(String, String, String)>;
-
-/// `GET /repos/{owner}/{repo}/issues/{number}/labels`
-pub(super) async fn list(
-    State(state): State<Shared>,
-    Path((owner, repo, number)): Numbered,
-) -> ApiResult {
-    let repository = state.repository(&owner, &repo)?;
-    let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-    ok(&json(&repository, state.base(), pull))
-}
-
 /// `POST /repos/{owner}/{repo}/issues/{number}/labels`
-pub(super) async fn add(state: State<Shared>, path: Numbered, body: Bytes) -> ApiResult {
-    change(state, path, &body, false).await
-}
-
-/// `PUT /repos/{owner}/{repo}/issues/{number}/labels`
-pub(super) async fn replace(state: State<Shared>, path: Numbered, body: Bytes) -> ApiResult {
-    change(state, path, &body, true).await
-}
-
-async fn change(
+pub(super) async fn add(
     State(state): State<Shared>,
-    Path((owner, repo, number)): Numbered,
-    body: &Bytes,
-    replace: bool,
+    Path((owner, repo, number)): Path<(String, String, String)>,
+    body: Bytes,
 ) -> ApiResult {
     let repository = state.repository(&owner, &repo)?;
-    let names = names(body)?;
+    let names = names(&body)?;
     let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-    let mut labels = match replace {
-        true => BTreeMap::new(),
-        false => pull.labels.clone(),
-    };
+    let labels = kept.labels_mut(parse_number(&number)?)?;
+    *labels = added(labels, names)?;
+    ok(&json(&repository, state.base(), labels))
+}
+
+/// These labels, beside those that are there.
+pub(super) fn added(
+    there: &BTreeMap<String, String>,
+    names: impl IntoIterator<Item = String>,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut labels = there.clone();
     for name in names {
-        labels.entry(name.to_lowercase()).or_insert(name);
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME {
+            return Err(invalid("a label has 1 to 50 characters"));
+        }
+        let entry = labels.entry(name.to_lowercase());
+        entry.or_insert_with(|| name.to_owned());
     }
-    if labels.len() > MOST {
-        return Err(invalid("too many labels"));
+    match labels.len() > MOST {
+        true => Err(invalid("too many labels")),
+        false => Ok(labels),
     }
-    pull.labels = labels;
-    ok(&json(&repository, state.base(), pull))
 }
 
-/// `DELETE /repos/{owner}/{repo}/issues/{number}/labels/{name}`
-pub(super) async fn remove(
-    State(state): State<Shared>,
-    Path((owner, repo, number, name)): Path<(String, String, String, String)>,
-) -> ApiResult {
-    let repository = state.repository(&owner, &repo)?;
-    let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-    if pull.labels.remove(&name.to_lowercase()).is_none() {
-        return Err(ApiError::new(
-            axum::http::StatusCode::NOT_FOUND,
-            "Label does not exist",
-        ));
-    }
-    ok(&json(&repository, state.base(), pull))
-}
-
-/// The labels of a pull request. As on GitHub, one that the repository does not have yet is made
+/// The labels of a pull request or an issue. As on GitHub, one that the repository does not have yet is made
 /// when it is first used.
-pub(super) fn json(repository: &Repository, base: &str, pull: &Pull) -> Value {
+pub(super) fn json(
+    repository: &Repository,
+    base: &str,
+    labels: &BTreeMap<String, String>,
+) -> Value {
     let label = |name: &String| {
         let whole = format!("{}:{}", repository.name, name.to_lowercase());
         json!({
@@ -95,7 +69,7 @@ pub(super) fn json(repository: &Repository, base: &str, pull: &Pull) -> Value {
             "default": false,
         })
     };
-    pull.labels.values().map(label).collect()
+    labels.values().map(label).collect()
 }
 
 /// `{"labels": ["a"]}`, or `["a"]` alone.
@@ -104,11 +78,7 @@ fn names(body: &Bytes) -> Result<Vec<String>, ApiError> {
     let list = value.as_array().or_else(|| value["labels"].as_array());
     let mut names = Vec::new();
     for entry in list.ok_or_else(|| invalid("labels must be a list"))? {
-        let name = entry.as_str().map(str::trim).unwrap_or_default();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME {
-            return Err(invalid("a label has 1 to 50 characters"));
-        }
-        names.push(name.to_owned());
+        names.push(entry.as_str().unwrap_or_default().to_owned());
     }
     Ok(names)
 }

@@ -3,7 +3,7 @@
 //!
 //! Objects, branches and merges are git's own, made with its plumbing commands, so that what the
 //! API answers and what `git` reads from [`EmbeddedGithub::git_dir`] is one and the same. Pull
-//! requests, comments, labels, commit statuses and started workflows live in memory. Status codes
+//! requests, issues, comments, labels, commit statuses and started workflows live in memory. Status codes
 //! and bodies are GitHub's: the tests check every one of them against GitHub's own description. The
 //! API is served at `/` and, as on a GitHub Enterprise Server, below `/api/v3`.
 //!
@@ -25,6 +25,7 @@ mod faults;
 mod git;
 mod graphql;
 mod identity;
+mod issues;
 mod known;
 mod labels;
 mod merge;

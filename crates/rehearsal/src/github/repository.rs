@@ -9,8 +9,9 @@ use tokio::sync::Mutex;
 use super::answer::{ApiError, encode};
 use super::dispatches::Dispatch;
 use super::git::Git;
-use super::identity::{id, node_id, owner};
-use super::pulls::{Pull, Pulls};
+use super::identity::{Actor, id, node_id, owner};
+use super::issues::Issues;
+use super::pulls::{Comment, Pull, Pulls};
 use super::statuses::Statuses;
 
 /// One repository: git's part, and the part that lives in memory.
@@ -31,6 +32,7 @@ pub(super) struct Repository {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) pulls: Pulls,
+    pub(super) issues: Issues,
     pub(super) statuses: Statuses,
     pub(super) dispatches: Vec<Dispatch>,
     /// By base branch, the status contexts that must be a success before a merge.
@@ -38,6 +40,31 @@ pub(super) struct State {
 }
 
 impl State {
+    /// The number of the next pull request or issue.
+    pub(super) fn next_number(&self) -> u64 {
+        let all = self.pulls.iter().count() + self.issues.len();
+        u64::try_from(all).unwrap_or(u64::MAX) + 1
+    }
+
+    /// What was said about a pull request or an issue.
+    pub(super) fn comments_mut(&mut self, number: u64) -> Result<&mut Vec<Comment>, ApiError> {
+        match self.issues.find_mut(number) {
+            Some(issue) => Ok(&mut issue.comments),
+            None => Ok(&mut self.pulls.get_mut(number)?.comments),
+        }
+    }
+
+    /// The labels of a pull request or an issue.
+    pub(super) fn labels_mut(
+        &mut self,
+        number: u64,
+    ) -> Result<&mut BTreeMap<String, String>, ApiError> {
+        match self.issues.find_mut(number) {
+            Some(issue) => Ok(&mut issue.labels),
+            None => Ok(&mut self.pulls.get_mut(number)?.labels),
+        }
+    }
+
     /// A status that must be a success before that request is merged, and is none.
     pub(super) fn missing(&self, pull: &Pull) -> Option<&str> {
         let required = self.required.get(&pull.base)?;
@@ -45,6 +72,14 @@ impl State {
             .iter()
             .find(|context| !self.statuses.is_success(&pull.head_sha, context));
         missing.map(String::as_str)
+    }
+}
+
+/// What somebody is to the repository.
+pub(super) fn association(actor: Actor) -> &'static str {
+    match actor.is_bot() {
+        true => "CONTRIBUTOR",
+        false => "COLLABORATOR",
     }
 }
 

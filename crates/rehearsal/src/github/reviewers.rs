@@ -3,8 +3,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::{ApiError, ApiResult, Input, answer, ok};
-use super::identity::{id, node_id, user};
+use super::answer::{ApiError, ApiResult, Input, answer};
+use super::identity::{id, node_id};
 use super::pulls::parse_number;
 use super::repository::Repository;
 use super::server::Shared;
@@ -14,26 +14,10 @@ const MOST: usize = 100;
 /// GitHub's limit for a login, in characters.
 const LONGEST_LOGIN: usize = 39;
 
-type Numbered = Path<(String, String, String)>;
-
-/// `GET /repos/{owner}/{repo}/pulls/{number}/requested_reviewers`
-pub(super) async fn list(
-    State(state): State<Shared>,
-    Path((owner, repo, number)): Numbered,
-) -> ApiResult {
-    let repository = state.repository(&owner, &repo)?;
-    let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-    let users = pull.reviewers.iter().map(|login| user(state.base(), login));
-    let teams = pull.teams.iter();
-    let teams = teams.map(|slug| team(&repository, state.base(), slug));
-    ok(&json!({ "users": users.collect::<Value>(), "teams": teams.collect::<Value>() }))
-}
-
 /// `POST /repos/{owner}/{repo}/pulls/{number}/requested_reviewers`
 pub(super) async fn request(
     State(state): State<Shared>,
-    Path((owner, repo, number)): Numbered,
+    Path((owner, repo, number)): Path<(String, String, String)>,
     body: Bytes,
 ) -> ApiResult {
     let repository = state.repository(&owner, &repo)?;
@@ -62,23 +46,6 @@ pub(super) async fn request(
     pull.reviewers = added;
     let json = pull.json(&repository, state.base());
     Ok(answer(StatusCode::CREATED, &json))
-}
-
-/// `DELETE /repos/{owner}/{repo}/pulls/{number}/requested_reviewers`
-pub(super) async fn remove(
-    State(state): State<Shared>,
-    Path((owner, repo, number)): Numbered,
-    body: Bytes,
-) -> ApiResult {
-    let repository = state.repository(&owner, &repo)?;
-    let input = Input::read(&body)?;
-    let (users, teams) = (input.texts("reviewers")?, input.texts("team_reviewers")?);
-    let mut kept = repository.state.lock().await;
-    let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-    let named = |list: &[&str], name: &str| list.iter().any(|it| it.eq_ignore_ascii_case(name));
-    pull.reviewers.retain(|login| !named(&users, login));
-    pull.teams.retain(|slug| !named(&teams, slug));
-    ok(&pull.json(&repository, state.base()))
 }
 
 fn add(present: &[String], new: &[&str]) -> Result<Vec<String>, ApiError> {

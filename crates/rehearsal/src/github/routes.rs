@@ -5,15 +5,15 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use axum::routing::{MethodRouter, get, patch, post, put};
 use secrecy::ExposeSecret;
 
-use super::answer::{ApiError, ApiResult, ok};
-use super::identity::{self, Actor};
+use super::answer::ApiError;
+use super::identity;
 use super::server::Shared;
 use super::{
-    comments, commits, compare, contents, dispatches, faults, graphql, labels, merge, pulls, refs,
-    reviewers, statuses, trees,
+    comments, commits, compare, contents, dispatches, faults, graphql, issues, labels, merge,
+    pulls, refs, reviewers, statuses, trees,
 };
 
 /// GitHub takes blobs of 40 MiB, which are a third longer in base64.
@@ -44,7 +44,6 @@ pub(super) fn app(state: Shared) -> Router {
 fn rest() -> Router<Shared> {
     let routes: [(&str, MethodRouter<Shared>); 25] = [
         ("", get(contents::repository)),
-        ("/branches/{*branch}", get(contents::branch)),
         ("/contents", get(contents::root)),
         ("/contents/", get(contents::root)),
         ("/contents/{*path}", get(contents::path)),
@@ -66,46 +65,27 @@ fn rest() -> Router<Shared> {
         ("/git/commits/{sha}", get(commits::read)),
         ("/pulls", get(pulls::list).post(pulls::create)),
         ("/pulls/{number}", get(pulls::read).patch(pulls::update)),
-        ("/pulls/{number}/commits", get(pulls::list_commits)),
         ("/pulls/{number}/merge", put(merge::merge)),
         (
             "/pulls/{number}/requested_reviewers",
-            get(reviewers::list)
-                .post(reviewers::request)
-                .delete(reviewers::remove),
+            post(reviewers::request),
         ),
+        ("/issues", get(issues::list).post(issues::create)),
+        ("/issues/{number}", patch(issues::update)),
         (
             "/issues/{number}/comments",
             get(comments::list).post(comments::create),
         ),
-        (
-            "/issues/{number}/labels",
-            get(labels::list).post(labels::add).put(labels::replace),
-        ),
+        ("/issues/{number}/labels", post(labels::add)),
     ];
-    let mut router = Router::new()
-        .route("/user", get(whoami))
-        .route(
-            "/repos/{owner}/{repo}/issues/{number}/labels/{name}",
-            delete(labels::remove),
-        )
-        .route(
-            "/repos/{owner}/{repo}/actions/workflows/{id}/dispatches",
-            post(dispatches::create),
-        );
+    let mut router = Router::new().route(
+        "/repos/{owner}/{repo}/actions/workflows/{id}/dispatches",
+        post(dispatches::create),
+    );
     for (below, route) in routes {
         router = router.route(&format!("/repos/{{owner}}/{{repo}}{below}"), route);
     }
     router.method_not_allowed_fallback(async || ApiError::not_found())
-}
-
-/// `GET /user`
-async fn whoami(State(state): State<Shared>, actor: Actor) -> ApiResult {
-    if actor.is_bot() {
-        let words = "Resource not accessible by integration";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, words));
-    }
-    ok(&actor.whole_json(state.base()))
 }
 
 async fn authorize(

@@ -239,6 +239,7 @@ fn job(service: &Service, due: &Due) -> Result<Job, Status> {
         function,
         args,
         data_format,
+        reply: service.options.reply.clone(),
     })
 }
 

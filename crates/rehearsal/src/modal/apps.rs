@@ -186,9 +186,10 @@ impl Apps {
         now: f64,
     ) -> Result<f64, Status> {
         let record = self.record_mut(app_id)?;
-        if kind == DeploymentType::Rollback {
-            version.history.rollback_version = version.number;
-        }
+        version.history.rollback_version = match kind {
+            DeploymentType::Rollback => version.number,
+            _ => 0,
+        };
         version.number = next_number(&record.versions);
         version.history.version = version.number;
         version.history.deployed_at = now;

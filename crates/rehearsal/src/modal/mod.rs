@@ -46,6 +46,7 @@ mod server;
 mod service;
 mod state;
 mod token;
+mod traffic;
 
 pub use client_packages::ClientPackages;
 pub use error::ModalError;

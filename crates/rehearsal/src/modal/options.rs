@@ -1,4 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use registry_model::Environment;
 
@@ -22,6 +23,12 @@ pub struct ModalOptions {
     pub client_packages: Option<ClientPackages>,
     /// How many containers run at once; default: 4.
     pub parallel: usize,
+    /// How long each request waits before it is answered, as if Modal were that far away;
+    /// default: not at all.
+    pub latency: Duration,
+    /// What every call returns at once, for those who have no container engine or measure
+    /// something else; default: a container computes it.
+    pub reply: Option<serde_json::Value>,
 }
 
 impl Default for ModalOptions {
@@ -34,6 +41,8 @@ impl Default for ModalOptions {
             pull_check: false,
             client_packages: None,
             parallel: 4,
+            latency: Duration::ZERO,
+            reply: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use tonic::transport::server::TcpIncoming;
 use super::engine::Engine;
 use super::inspect::{self, Deployed};
 use super::service::Service;
+use super::traffic::{Counts, Far};
 use super::{ClientPackages, ModalError, ModalOptions, token};
 
 /// As large as Modal's clients take.
@@ -23,6 +24,7 @@ const LARGEST_MESSAGE: usize = 100 * 1024 * 1024;
 pub struct EmbeddedModal {
     address: SocketAddr,
     service: Service,
+    counts: Counts,
     ending: CancellationToken,
     server: Option<JoinHandle<()>>,
 }
@@ -39,7 +41,7 @@ impl EmbeddedModal {
         mut options: ModalOptions,
         cancel: &CancellationToken,
     ) -> Result<Self, ModalError> {
-        if options.client_packages.is_none() {
+        if options.client_packages.is_none() && options.reply.is_none() {
             options.client_packages = match ClientPackages::discover(cancel).await {
                 Ok(found) => Some(found),
                 Err(error) if error.is_cancelled() => return Err(error),
@@ -59,6 +61,7 @@ impl EmbeddedModal {
 
         let owner = uuid::Uuid::new_v4().simple().to_string();
         let token = options.token.clone();
+        let latency = options.latency;
         let environments = std::mem::take(&mut options.environments);
         let service = Service::new(options, &owner);
         for environment in &environments {
@@ -70,7 +73,12 @@ impl EmbeddedModal {
         let grpc = ModalClientServer::new(service.clone())
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE);
-        let grpc = InterceptedService::new(grpc, token::check(token));
+        let counts = Counts::default();
+        let grpc = Far {
+            service: InterceptedService::new(grpc, token::check(token)),
+            latency,
+            counts: counts.clone(),
+        };
         let ending = CancellationToken::new();
         let ended = ending.clone().cancelled_owned();
         let server = tokio::spawn(async move {
@@ -84,6 +92,7 @@ impl EmbeddedModal {
         Ok(Self {
             address,
             service,
+            counts,
             ending,
             server: Some(server),
         })
@@ -105,6 +114,12 @@ impl EmbeddedModal {
     #[must_use]
     pub fn deployed(&self, environment: &Environment, app: &str) -> Option<Deployed> {
         inspect::deployed(&self.service.state(), environment.as_str(), app)
+    }
+
+    /// How many requests there were for a procedure, such as `SecretGetOrCreate`.
+    #[must_use]
+    pub fn count(&self, rpc: &str) -> usize {
+        self.counts.of(rpc)
     }
 
     /// The value of the label `dev.pipeline.rehearsal` on the containers of this control plane.

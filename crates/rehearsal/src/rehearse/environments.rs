@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use modal_deploy::deploy::{DeployOptions, Deployer, plan as plan_deploy};
-use modal_deploy::smoke::SmokeOptions;
+use modal_deploy::deploy::{AppFile, DeployOptions, ModalCli, plan as plan_deploy};
 use modal_deploy::{DeployReport, Deployed, ErrorClass, Processor, RunOptions, Verdict, secrets};
 use promotion::{PromotionReport, Standing};
 use registry_model::{Environment, Platform, Registry};
@@ -33,19 +32,14 @@ pub(super) async fn find_app(
             problem: format!("Modal runs {runs}, which is not among them"),
         });
     }
-    Deployer::prepare(&deploy_options(root, &app), cancel).await?;
+    AppFile::find(root, &app.to_string_lossy())?;
+    ModalCli::find(None, cancel).await?;
     Ok(Some(app))
 }
 
 /// Where the Modal app is looked for.
 pub(super) fn usual_app(options: &RehearseOptions) -> PathBuf {
     options.registry.context.join("modal_app.py")
-}
-
-fn deploy_options(root: &Path, app: &Path) -> DeployOptions {
-    let mut options = DeployOptions::new(root);
-    options.app_file = app.to_string_lossy().into_owned();
-    options
 }
 
 /// Writes the secrets, deploys what is pinned in the working tree, and smoke-tests it.
@@ -70,19 +64,21 @@ pub(super) async fn deploy(
     let values = made_up(registry)?;
     let secrets = secrets::plan(&processors, &secrets::shared(), &values, environment)?;
     let plan = plan_deploy(&processors, &secrets)?;
+    let mut deploying = DeployOptions::new(scene.root());
+    deploying.app_file = app.to_string_lossy().into_owned();
+    deploying.code.clone_from(&scene.options.modal_code);
+    deploying.commit = Some(scene.scratch.head(scene.cancel).await?);
     let run = RunOptions {
-        deploy: deploy_options(scene.root(), app),
-        smoke: Some(SmokeOptions {
-            function: scene.options.smoke_function.clone(),
-            ..SmokeOptions::default()
-        }),
+        smoke: Some(scene.options.smoke.clone()),
         create_environment: true,
+        registry: Some(scene.servers.images.clone()),
+        ..RunOptions::new(deploying)
     };
-    let done = modal_deploy::run(&modal.client, &plan, &secrets, &run, scene.cancel).await?;
+    let done = modal_deploy::run(&modal.control, &plan, &secrets, &run, scene.cancel).await?;
     let outcome = judge(&done, environment);
     let summary = format!(
         "{} secrets written, {} apps live, every smoke test passed",
-        done.secrets.synced.len(),
+        done.secrets.written().len(),
         done.apps.len()
     );
     report.deploys.push(done);
@@ -114,20 +110,23 @@ fn judge(report: &DeployReport, environment: &Environment) -> Result<(), Rehears
         Some(ErrorClass::Deploy | ErrorClass::Input) => Err(RehearseError::NotDeployed {
             environment,
             hint: report.apps.iter().find_map(|app| app.hint.clone()),
-            failures: report
-                .apps
-                .iter()
-                .filter(|app| app.deployed == Deployed::Failed)
-                .map(|app| {
-                    format!(
-                        "{}: {}",
-                        app.reference,
-                        app.error.as_deref().unwrap_or("failed")
-                    )
-                })
-                .collect(),
+            failures: not_deployed(report),
         }),
     }
+}
+
+fn not_deployed(report: &DeployReport) -> Vec<String> {
+    let secrets = report.secrets.secrets.iter();
+    let secrets = secrets.filter_map(|secret| secret.error.clone());
+    let apps = report
+        .apps
+        .iter()
+        .filter(|app| matches!(app.deployed, Deployed::Failed | Deployed::Superseded));
+    let apps = apps.map(|app| {
+        let error = app.error.as_deref().unwrap_or("failed");
+        format!("{}: {error}", app.reference)
+    });
+    secrets.chain(apps).collect()
 }
 
 /// Merges the registry files of `from` into `to`, leaves the working tree there, and returns what

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use acceptance::AcceptanceOptions;
+use modal_deploy::smoke::SmokeOptions;
 use registry_model::{Environment, LoadOptions, Platform};
 
 /// What to rehearse, and how the repository is set up.
@@ -26,8 +27,10 @@ pub struct RehearseOptions {
     /// The Modal app, relative to the root; `None`: `modal_app.py` in the context, if it is
     /// there.
     pub modal_app: Option<PathBuf>,
-    /// What the smoke test calls.
-    pub smoke_function: String,
+    /// The files that a deploy depends on; `None`: the Python files below the folder of the app.
+    pub modal_code: Option<Vec<String>>,
+    /// How the apps are smoke-tested.
+    pub smoke: SmokeOptions,
 }
 
 impl RehearseOptions {
@@ -45,7 +48,8 @@ impl RehearseOptions {
             platforms: vec![Platform::linux_amd64()],
             base_images: BTreeMap::new(),
             modal_app: None,
-            smoke_function: "smoke".to_owned(),
+            modal_code: None,
+            smoke: SmokeOptions::default(),
         }
     }
 }

@@ -140,7 +140,7 @@ async fn everything(
             None => progress.not_configured(&format!(
                 "add `{}` with a `{}` function, or name your app in `modal.app` of pipeline.yml",
                 environments::usual_app(options).display(),
-                options.smoke_function
+                options.smoke.function()
             )),
         }
         previous = Some(environment);

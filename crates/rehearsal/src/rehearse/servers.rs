@@ -26,7 +26,7 @@ pub(super) struct Servers {
 /// The control plane and a client for it.
 pub(super) struct Modal {
     pub(super) server: EmbeddedModal,
-    pub(super) client: modal_deploy::Client,
+    pub(super) control: modal_deploy::Control,
 }
 
 impl Servers {
@@ -131,7 +131,7 @@ impl Modal {
         let options = modal_deploy::ClientOptions::new(id, secret.expose_secret().into())
             .with_server_url(server.url());
         Ok(Self {
-            client: modal_deploy::Client::connect(options)?,
+            control: modal_deploy::Control::Native(modal_deploy::Client::connect(options)?),
             server,
         })
     }

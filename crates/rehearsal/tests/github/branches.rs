@@ -11,10 +11,7 @@ async fn what_exists_is_not_made_twice_and_not_overwritten() {
     world.commit("dev", "bot/pin", &[("a", b"1")]).await;
     let before = world.head("bot/pin").await;
 
-    let again = world
-        .repo
-        .commit_files(&commit_request("dev", "bot/pin", &[("a", b"2")]))
-        .await;
+    let again = commit(&world.repo, "dev", "bot/pin", &[("a", b"2")]).await;
     assert!(
         matches!(again, Err(GithubError::AlreadyExists { .. })),
         "{again:?}"
@@ -103,8 +100,13 @@ async fn of_twenty_that_create_a_branch_one_wins() {
             let world = Arc::clone(&world);
             tokio::spawn(async move {
                 let content = format!("{number}");
-                let request = commit_request("dev", "race", &[("winner", content.as_bytes())]);
-                world.repo.commit_files(&request).await
+                commit(
+                    &world.repo,
+                    "dev",
+                    "race",
+                    &[("winner", content.as_bytes())],
+                )
+                .await
             })
         })
         .collect();

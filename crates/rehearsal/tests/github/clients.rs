@@ -63,9 +63,7 @@ async fn a_client_made_for_github_understands_the_answers() {
             .await
             .unwrap()
     };
-    let branch: octocrab::models::repos::Branch =
-        serde_json::from_value(get("/branches/change").await).unwrap();
-    let path = format!("/git/commits/{}", branch.commit.sha);
+    let path = format!("/git/commits/{}", world.head("change").await);
     let _: octocrab::models::commits::GitCommitObject =
         serde_json::from_value(get(&path).await).unwrap();
     let tree: octocrab::models::git::GitTree =

@@ -13,9 +13,8 @@ const ODD: &[u8] = b"\xef\xbb\xbfimage: x\r\n\xff\x00 end without a line end";
 async fn a_change_goes_from_commit_to_merge() {
     let world = World::new().await;
     let before = world.head("dev").await;
-    let mut request = commit_request(
-        "dev",
-        "bot/pin-1",
+    let mut request = new_commit(
+        before.clone(),
         &[
             ("code/registry/a.yaml", b"image: {oci: x@sha256:1}\n"),
             ("code/bin/run.sh", b"#!/bin/sh\necho hi\n"),
@@ -25,8 +24,9 @@ async fn a_change_goes_from_commit_to_merge() {
         ],
     );
     request.files[4].executable = true;
-    let commit = world.repo.commit_files(&request).await.unwrap();
-    assert_eq!(commit.parent, before);
+    let commit = world.repo.create_commit(&request).await.unwrap();
+    let branch = world.repo.create_branch("bot/pin-1", &commit.sha);
+    branch.await.unwrap();
     assert!(commit.verified);
     assert_eq!(world.head("bot/pin-1").await, commit.sha);
     assert_eq!(world.head("dev").await, before, "the base must not move");
@@ -113,16 +113,11 @@ async fn a_change_goes_from_commit_to_merge() {
 #[tokio::test]
 async fn nothing_is_written_when_nothing_would_change() {
     let world = World::new().await;
-    let request = commit_request(
-        "dev",
-        "bot/same",
-        &[("code/registry/a.yaml", b"image: {}\n")],
-    );
-    let error = world.repo.commit_files(&request).await.unwrap_err();
-    assert!(matches!(error, GithubError::Unchanged { .. }), "{error}");
-    assert_eq!(world.repo.branch_head("bot/same").await.unwrap(), None);
-
     let head = world.head("dev").await;
+    let request = new_commit(head.clone(), &[("code/registry/a.yaml", b"image: {}\n")]);
+    let error = world.repo.create_commit(&request).await.unwrap_err();
+    assert!(matches!(error, GithubError::Unchanged { .. }), "{error}");
+
     world.repo.create_branch("same", &head).await.unwrap();
     let error = world
         .repo

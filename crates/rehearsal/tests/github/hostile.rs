@@ -75,7 +75,7 @@ async fn sizes_and_types_are_bounded() {
         ("POST", "/issues/1/labels", json!({ "labels": [long(51)] })),
         ("POST", "/issues/1/labels", json!({ "labels": [1] })),
         ("POST", "/issues/1/labels", json!({ "labels": "a" })),
-        ("PUT", "/issues/1/labels", json!(many(101))),
+        ("POST", "/issues/1/labels", json!(many(101))),
         ("POST", reviewers, json!({ "reviewers": many(101) })),
         ("POST", reviewers, json!({ "reviewers": [1] })),
         ("POST", reviewers, json!({ "team_reviewers": ["../x"] })),

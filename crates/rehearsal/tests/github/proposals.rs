@@ -1,7 +1,7 @@
 //! Pins that are proposed with each kind of token, on github.com and on a GitHub Enterprise Server.
 
 use github::{PullRequestState, Repo};
-use image_factory::pin::{PinAction, PinChanges, PinReport, ProposeOptions, propose};
+use image_factory::pin::{PinAction, PinChanges, PinReport, ProposeOptions, preview, propose};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +25,8 @@ fn changes(digit: char) -> PinChanges {
 /// Puts a file on `dev`.
 async fn push(repo: &Repo, name: &str, text: &str) {
     let branch = format!("push-{name}");
-    let request = commit_request("dev", &branch, &[(name, text.as_bytes())]);
-    let made = repo.commit_files(&request).await.unwrap();
+    let files: &[(&str, &[u8])] = &[(name, text.as_bytes())];
+    let made = commit(repo, "dev", &branch, files).await.unwrap();
     repo.update_branch("dev", &made.sha, false).await.unwrap();
     repo.delete_branch(&branch).await.unwrap();
 }
@@ -113,5 +113,44 @@ async fn a_commit_that_github_does_not_know_is_not_proposed() {
                 .contains("which `dev` does not have")
         );
         assert_eq!(world.git(&["branch", "--list", "bot/*"]).await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_preview_writes_nothing_and_says_what_the_proposal_does() {
+    for token in ["ghs_actions_1", "ghs_app_1", "ghp_1"] {
+        let world = World::new().await;
+        let repo = world.with(token);
+        push(&repo, FILE, "ref: x/one@1\nimage:\n  oci: sha256:pending\n").await;
+        let cancel = CancellationToken::new();
+        for (round, (id, digit)) in [("1", '1'), ("2", '2'), ("3", '2')].into_iter().enumerate() {
+            let mut options = ProposeOptions::new(id);
+            options.labels = vec!["pins".to_owned()];
+            options.reviewers = vec!["ann".to_owned()];
+            options.draft = true;
+            let changes = changes(digit);
+            world.recorder.take_writes();
+            let said = preview(&repo, &changes, &options, &cancel).await.unwrap();
+            assert_eq!(world.recorder.take_writes(), [""; 0], "{token}");
+            let done = propose(&repo, &changes, &options, &cancel).await.unwrap();
+            assert_eq!(
+                (said.action, &said.closed, &said.notices),
+                (done.action, &done.closed, &done.notices)
+            );
+            let there = repo.pull_request(done.pull_request.unwrap().number).await;
+            let (there, would) = (there.unwrap(), said.preview.unwrap());
+            if done.action == PinAction::Created {
+                assert!(!world.recorder.take_writes().is_empty());
+                assert_eq!(would.branch, Some(there.request.head));
+                assert_eq!(would.title, Some(there.title));
+                assert_eq!(would.body, Some(there.body));
+                assert_eq!(
+                    (would.labels, would.reviewers),
+                    (there.labels, there.reviewers)
+                );
+                assert_eq!(would.draft, there.draft);
+            }
+            push(&repo, &format!("next-{round}"), "1").await;
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::Response;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -32,6 +32,7 @@ struct Inner {
     tamper: Option<Tamper>,
     wrong: Mutex<Vec<String>>,
     checked: Mutex<usize>,
+    writes: Mutex<Vec<String>>,
 }
 
 impl Recorder {
@@ -45,6 +46,7 @@ impl Recorder {
             tamper,
             wrong: Mutex::default(),
             checked: Mutex::default(),
+            writes: Mutex::default(),
         });
         let app = Router::new()
             .fallback(pass_on)
@@ -56,6 +58,11 @@ impl Recorder {
     /// What was wrong so far; after this it is forgotten.
     pub(crate) fn take_wrong(&self) -> Vec<String> {
         std::mem::take(&mut self.inner.wrong.lock().unwrap())
+    }
+
+    /// The requests so far that were to change something; after this they are forgotten.
+    pub(crate) fn take_writes(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.writes.lock().unwrap())
     }
 
     /// How many exchanges were checked.
@@ -103,8 +110,14 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
 
     let path = parts.uri.path();
     let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    let is_graphql = path.ends_with("/graphql");
+    let is_query = is_graphql && !String::from_utf8_lossy(&sent).contains("mutation");
+    if parts.method != Method::GET && !is_query {
+        let write = format!("{} {path}", parts.method);
+        inner.writes.lock().unwrap().push(write);
+    }
     // The GraphQL API has a description of its own.
-    if !path.ends_with("/graphql") {
+    if !is_graphql {
         let exchange = Exchange {
             method: parts.method.as_str(),
             path,

@@ -31,21 +31,12 @@ async fn what_is_missing_is_told_apart() {
     assert!(matches!(error, GithubError::NotFound { .. }), "{error}");
     assert!(error.hint().unwrap().contains("contents: read"));
 
-    let error = world
-        .repo
-        .commit_files(&commit_request("gone", "x", &[("a", b"")]))
-        .await;
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .contains("branch `gone` is missing")
-    );
+    let nobodys: github::CommitSha = "f".repeat(40).parse().unwrap();
+    let orphan = new_commit(nobodys, &[("a", b"")]);
+    let error = world.repo.create_commit(&orphan).await.unwrap_err();
+    assert!(matches!(error, GithubError::NotFound { .. }), "{error}");
     for path in ["link", "link/x", "code", "README.md/x"] {
-        let error = world
-            .repo
-            .commit_files(&commit_request("dev", "x", &[(path, b"1")]))
-            .await;
+        let error = commit(&world.repo, "dev", "x", &[(path, b"1")]).await;
         assert!(
             matches!(error, Err(GithubError::Invalid { .. })),
             "{path}: {error:?}"
@@ -71,7 +62,6 @@ async fn refusals_have_githubs_shape() {
     for (method, path, body, status, message) in [
         ("GET", "/git/ref/heads/no", json!(null), 404, "Not Found"),
         ("GET", "/git/ref/heads/a..b", json!(null), 404, "Not Found"),
-        ("GET", "/branches/no", json!(null), 404, "Branch not found"),
         ("GET", "/contents/no", json!(null), 404, "Not Found"),
         (
             "GET",

@@ -25,13 +25,10 @@ fn status(state: StatusState) -> CommitStatus {
 async fn a_request_is_changed_closed_and_opened_again() {
     let world = World::new().await;
     world.commit("dev", "bot/pin-1", &[("a", b"1")]).await;
-    let other = world.head("dev").await;
-    world.repo.create_branch("main", &other).await.unwrap();
     let number = world.open("bot/pin-1", "dev").await.number;
     let update = PullRequestUpdate {
         title: Some(" New title ".into()),
         body: Some("x".repeat(70_000)),
-        base: Some("main".into()),
     };
     let changed = world
         .repo
@@ -39,7 +36,6 @@ async fn a_request_is_changed_closed_and_opened_again() {
         .await
         .unwrap();
     assert_eq!(changed.title, "New title");
-    assert_eq!(changed.request.base, "main");
     assert_eq!(changed.body.chars().count(), 65_536);
     assert_eq!(changed.author, "pipeline-app[bot]");
     assert!(changed.from_here);
@@ -48,7 +44,7 @@ async fn a_request_is_changed_closed_and_opened_again() {
         let filter = PullRequestFilter {
             open,
             head: None,
-            base: Some("main".into()),
+            base: Some("dev".into()),
             pages: 1,
         };
         world.repo.pull_requests(&filter).await.unwrap()
@@ -60,13 +56,10 @@ async fn a_request_is_changed_closed_and_opened_again() {
     let opened = world.repo.reopen_pull_request(number).await.unwrap();
     assert_eq!(opened.state, PullRequestState::Open);
 
-    // A second one for the same branches cannot be opened, nor this one be turned into it.
-    let second = world.open("bot/pin-1", "dev").await.number;
-    let update = PullRequestUpdate {
-        base: Some("main".into()),
-        ..PullRequestUpdate::default()
-    };
-    let refused = world.repo.update_pull_request(second, &update).await;
+    // Not while another one is open for the same branches.
+    world.repo.close_pull_request(number).await.unwrap();
+    world.open("bot/pin-1", "dev").await;
+    let refused = world.repo.reopen_pull_request(number).await;
     assert!(
         matches!(refused, Err(GithubError::Rejected { .. })),
         "{refused:?}"
@@ -85,24 +78,6 @@ async fn labels_reviewers_and_comments_stay_with_the_request() {
     repo.add_labels(number, &owned(&["images"])).await.unwrap();
     let details = repo.pull_request(number).await.unwrap();
     assert_eq!(details.labels, ["bot/pin ä", "Images"]);
-    for (method, path, body, names) in [
-        ("DELETE", "/labels/images", json!(null), vec!["bot/pin ä"]),
-        ("DELETE", "/labels/bot%2Fpin%20%C3%A4", json!(null), vec![]),
-        ("PUT", "/labels", json!(["a", "b"]), vec!["a", "b"]),
-        ("GET", "/labels", json!(null), vec!["a", "b"]),
-    ] {
-        let path = format!("/issues/{number}{path}");
-        let (_, json) = world
-            .call(method.parse().unwrap(), &path, &body.to_string())
-            .await;
-        let found: Vec<&str> = json
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|it| it["name"].as_str().unwrap())
-            .collect();
-        assert_eq!(found, names, "{method} {path}");
-    }
 
     repo.request_reviewers(number, &owned(&["ann"]), &owned(&["ops"]))
         .await
@@ -110,16 +85,8 @@ async fn labels_reviewers_and_comments_stay_with_the_request() {
     repo.request_reviewers(number, &owned(&["Ann", "bob"]), &[])
         .await
         .unwrap();
-    let path = format!("/pulls/{number}/requested_reviewers");
-    let (_, json) = world.call(reqwest::Method::GET, &path, "").await;
-    assert_eq!(json["users"][1]["login"], "bob");
-    assert_eq!(
-        (&json["users"][2], &json["teams"][0]["slug"]),
-        (&json!(null), &json!("ops"))
-    );
-    let gone = json!({ "reviewers": ["ann"] }).to_string();
-    let (_, json) = world.call(reqwest::Method::DELETE, &path, &gone).await;
-    assert_eq!(json["requested_reviewers"][0]["login"], "bob");
+    let asked = repo.pull_request(number).await.unwrap().reviewers;
+    assert_eq!(asked, ["ann", "bob", "ops"]);
     for people in [["pipeline-app[bot]"], ["no such/name"]] {
         let refused = repo.request_reviewers(number, &owned(&people), &[]).await;
         assert!(
@@ -251,14 +218,8 @@ async fn the_graphql_api_refuses_with_200() {
         let text = answer.text().await.unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     };
-    let find =
-        r#"{ repository(owner: "acme", name: "processors") { pullRequest(number: 1) { id } } }"#;
-    let found = ask("/api/graphql", find).await;
-    let id = found["data"]["repository"]["pullRequest"]["id"]
-        .as_str()
-        .unwrap();
-    let node = world.repo.pull_request(1).await.unwrap().node_id;
-    assert_eq!(json!(id), serde_json::to_value(&node).unwrap());
+    let found = ask("/api/graphql", "{ viewer { login } }").await;
+    assert_eq!(found["data"]["viewer"]["login"], "pipeline-app[bot]");
     for (query, kind) in [
         (
             r#"mutation { enablePullRequestAutoMerge(input: {pullRequestId: "PR_x"}) { clientMutationId } }"#,
@@ -268,7 +229,7 @@ async fn the_graphql_api_refuses_with_200() {
             "mutation { enablePullRequestAutoMerge(input: {}) { clientMutationId } }",
             "missingRequiredArguments",
         ),
-        ("{ viewer { login } }", "undefinedField"),
+        ("{ rateLimit { cost } }", "undefinedField"),
     ] {
         let answer = ask("/graphql", query).await;
         assert_eq!(answer["errors"][0]["type"], kind, "{answer}");

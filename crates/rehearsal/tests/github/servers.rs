@@ -79,9 +79,7 @@ async fn a_shallow_clone_a_detached_head_and_uncommitted_work_can_be_copied() {
         repo.read_file("dev", "README.md").await.unwrap().unwrap(),
         b"second\n"
     );
-    repo.commit_files(&commit_request("dev", "x", &[("a", b"1")]))
-        .await
-        .unwrap();
+    commit(&repo, "dev", "x", &[("a", b"1")]).await.unwrap();
     assert_eq!(
         git(&to, &["status", "--porcelain"]).await,
         status,

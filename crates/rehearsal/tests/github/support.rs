@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use github::{
-    CommitRequest, CommitSha, FileChange, NewPullRequest, Repo, RepoName, RepoOptions, Retry,
+    CommitSha, CreatedCommit, FileChange, GithubError, NewCommit, NewPullRequest, Repo, RepoName,
+    RepoOptions, Retry,
 };
 use process::Command;
 use rehearsal::github::{EmbeddedGithub, EmbeddedGithubOptions};
@@ -137,8 +138,7 @@ impl World {
         branch: &str,
         files: &[(&str, &[u8])],
     ) -> CommitSha {
-        let request = commit_request(base, branch, files);
-        self.repo.commit_files(&request).await.unwrap().sha
+        commit(&self.repo, base, branch, files).await.unwrap().sha
     }
 
     pub(crate) async fn open(&self, head: &str, base: &str) -> github::PullRequest {
@@ -188,10 +188,9 @@ pub(crate) fn client_options(url: &str, name: &RepoName, token: Option<&str>) ->
     options
 }
 
-pub(crate) fn commit_request(base: &str, branch: &str, files: &[(&str, &[u8])]) -> CommitRequest {
-    CommitRequest {
-        base: base.into(),
-        branch: branch.into(),
+pub(crate) fn new_commit(parent: CommitSha, files: &[(&str, &[u8])]) -> NewCommit {
+    NewCommit {
+        parent,
         message: "ci: pin processor images (bot)".into(),
         files: files
             .iter()
@@ -202,6 +201,19 @@ pub(crate) fn commit_request(base: &str, branch: &str, files: &[(&str, &[u8])]) 
             })
             .collect(),
     }
+}
+
+/// A new branch, with one commit more than `base`.
+pub(crate) async fn commit(
+    repo: &Repo,
+    base: &str,
+    branch: &str,
+    files: &[(&str, &[u8])],
+) -> Result<CreatedCommit, GithubError> {
+    let parent = repo.branch_head(base).await?.unwrap();
+    let made = repo.create_commit(&new_commit(parent, files)).await?;
+    repo.create_branch(branch, &made.sha).await?;
+    Ok(made)
 }
 
 pub(crate) fn pull_request(head: &str, base: &str) -> NewPullRequest {

@@ -36,6 +36,11 @@ def smoke(payload):
     }
 
 
+@app.function(image=image, secrets=secrets)
+def variables(payload):
+    return sorted(os.environ)
+
+
 @app.function(image=image, timeout=60)
 def refuse(payload):
     raise ValueError("no such mode: " + payload["mode"])

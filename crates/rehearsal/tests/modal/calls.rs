@@ -18,10 +18,10 @@ use tonic::{Request, Status};
 
 use crate::support::{Bench, containers, docker, marked, python_image};
 
-type Token = fn(Request<()>) -> Result<Request<()>, Status>;
-type Client = ModalClientClient<InterceptedService<Channel, Token>>;
+pub(crate) type Token = fn(Request<()>) -> Result<Request<()>, Status>;
+pub(crate) type Client = ModalClientClient<InterceptedService<Channel, Token>>;
 
-async fn client(bench: &Bench) -> Client {
+pub(crate) async fn client(bench: &Bench) -> Client {
     let channel = Channel::from_shared(bench.modal.url())
         .unwrap()
         .connect()

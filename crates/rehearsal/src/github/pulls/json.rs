@@ -54,7 +54,7 @@ impl Pull {
             "title": self.title,
             "user": self.by.json(base),
             "body": self.body,
-            "labels": labels::json(repository, base, self),
+            "labels": labels::json(repository, base, &self.labels),
             "milestone": null,
             "assignee": null,
             "assignees": [],

@@ -4,13 +4,9 @@ use axum::extract::{Path, Query, State};
 use serde_json::Value;
 
 use super::store::{Pull, parse_number};
-use crate::github::answer::{ApiError, ApiResult, ok};
-use crate::github::commits;
+use crate::github::answer::{ApiResult, ok};
 use crate::github::pages::Page;
 use crate::github::server::Shared;
-
-/// GitHub lists at most this many commits of a pull request.
-const MOST_COMMITS: &str = "--max-count=250";
 
 /// `GET /repos/{owner}/{repo}/pulls`
 pub(in crate::github) async fn list(
@@ -70,33 +66,4 @@ pub(in crate::github) async fn read(
         (pull, met)
     };
     ok(&pull.full_json(&repository, state.base(), met).await?)
-}
-
-/// `GET /repos/{owner}/{repo}/pulls/{number}/commits`
-pub(in crate::github) async fn list_commits(
-    State(state): State<Shared>,
-    Path((owner, repo, number)): Path<(String, String, String)>,
-    Query(query): Query<HashMap<String, String>>,
-) -> ApiResult {
-    let repository = state.repository(&owner, &repo)?;
-    let pull = {
-        let mut kept = repository.state.lock().await;
-        let pull = kept.pulls.get_mut(parse_number(&number)?)?;
-        pull.refresh(&repository).await?;
-        pull.clone()
-    };
-    let range = format!("{}..{}", pull.base_sha, pull.head_sha);
-    let args = ["rev-list", "--reverse", MOST_COMMITS, &range];
-    let shas = repository.git.text(args).await?;
-    let shas: Vec<&str> = shas.lines().collect();
-    let page = Page::of(&query, 30, 100);
-    let total = shas.len();
-    let mut listed = Vec::new();
-    for sha in page.cut(shas) {
-        let commit = commits::load(&repository, sha).await?;
-        let commit = commit.ok_or_else(ApiError::not_found)?;
-        listed.push(commit.json(&repository, state.base()));
-    }
-    let url = repository.url(state.base(), &format!("/pulls/{number}/commits"));
-    Ok(page.answer(listed, total, &url, &query))
 }

@@ -5,6 +5,6 @@ mod list;
 mod store;
 mod write;
 
-pub(super) use list::{list, list_commits, read};
+pub(super) use list::{list, read};
 pub(super) use store::{AutoMerge, Comment, Pull, Pulls, parse_number};
-pub(super) use write::{create, update};
+pub(super) use write::{check_title, create, update};

@@ -6,7 +6,7 @@ use crate::github::answer::ApiError;
 use crate::github::identity::Actor;
 use crate::github::repository::Repository;
 
-/// The pull requests of a repository, oldest first; the first is number 1.
+/// The pull requests of a repository, oldest first.
 #[derive(Debug, Default)]
 pub(in crate::github) struct Pulls(Vec<Pull>);
 
@@ -57,9 +57,8 @@ pub(in crate::github) struct Comment {
 
 impl Pulls {
     pub(in crate::github) fn get_mut(&mut self, number: u64) -> Result<&mut Pull, ApiError> {
-        let index = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
-        index
-            .and_then(|index| self.0.get_mut(index))
+        let mut all = self.0.iter_mut();
+        all.find(|pull| pull.number == number)
             .ok_or_else(ApiError::not_found)
     }
 
@@ -69,10 +68,6 @@ impl Pulls {
 
     pub(in crate::github) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pull> {
         self.0.iter_mut()
-    }
-
-    pub(super) fn next_number(&self) -> u64 {
-        u64::try_from(self.0.len()).unwrap_or(u64::MAX) + 1
     }
 
     pub(super) fn add(&mut self, pull: Pull) {

@@ -26,7 +26,7 @@ pub(in crate::github) async fn create(
     let title = input.text("title")?.unwrap_or_default().trim().to_owned();
     let text = input.text("body")?.map(str::to_owned);
     let draft = input.flag("draft")?;
-    check_title(&title)?;
+    check_title("PullRequest", &title)?;
     check_body("Issue", text.as_deref())?;
     let head = own_branch(&repository, head).ok_or_else(|| invalid("head", "invalid"))?;
 
@@ -44,7 +44,7 @@ pub(in crate::github) async fn create(
     }
     let now = Timestamp::now();
     let pull = Pull {
-        number: kept.pulls.next_number(),
+        number: kept.next_number(),
         by: actor,
         title,
         body: text,
@@ -81,7 +81,7 @@ pub(in crate::github) async fn update(
     let (title, text) = (input.text("title")?, input.text("body")?);
     check_body("Issue", text)?;
     let title = title.map(str::trim);
-    title.map_or(Ok(()), check_title)?;
+    title.map_or(Ok(()), |title| check_title("PullRequest", title))?;
     let git = &repository.git;
     let mut kept = repository.state.lock().await;
     let mut pull = kept.pulls.get_mut(parse_number(&number)?)?.clone();
@@ -135,13 +135,15 @@ fn own_branch<'a>(repository: &Repository, head: &'a str) -> Option<&'a str> {
     }
 }
 
-fn check_title(title: &str) -> Result<(), ApiError> {
+pub(in crate::github) fn check_title(resource: &str, title: &str) -> Result<(), ApiError> {
     if title.is_empty() {
-        return Err(invalid("title", "missing_field"));
+        return Err(ApiError::validation(json!([{
+            "resource": resource, "code": "missing_field", "field": "title",
+        }])));
     }
     if title.chars().count() > LONGEST_TITLE {
         return Err(ApiError::validation(json!([{
-            "resource": "PullRequest",
+            "resource": resource,
             "code": "custom",
             "field": "title",
             "message": "title is too long (maximum is 256 characters)",
