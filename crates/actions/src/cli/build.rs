@@ -11,7 +11,7 @@ use super::commit;
 use super::context::{Context, images, non_empty, set};
 use super::failures::of_failed_images;
 use super::output::table;
-use super::report::Report;
+use super::report::{self, Report};
 use super::stage::{End, stage};
 use super::summary;
 use crate::config::SecretFrom;
@@ -24,7 +24,8 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     let entries = context.entries()?;
     let images = images()?;
     let building = options(args, &context, cancel).await?;
-    let options = context.plan_options(&args.factory, &args.settings);
+    let mut options = context.plan_options(&args.factory, &args.settings);
+    options.reports = to.files().collect();
     let work =
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, super::plan::end).await?;
@@ -32,20 +33,30 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
         to.deliver(&plan, || super::plan::show(&plan))?;
         return Ok(Exit::Done);
     }
-    let work = async {
-        let ended = build::build(&plan, &images, &building, cancel).await;
-        let mut annotations = Vec::new();
-        if let Err(FactoryError::BuildFailed(failure)) = &ended {
-            to.deliver_failed(&failure.report);
-            summary::write(|| summary::of_build(&failure.report, &failures(failure)))?;
-            annotations = of_failed_images(failure, &context.root);
+    let work = async { Ok(build::build(&plan, &images, &building, cancel).await?) };
+    match stage("build", work, |report| End::Done(counted(report))).await {
+        Ok(report) => {
+            summary::write(|| summary::of_build(&report, &[]))?;
+            to.deliver(&report, || show(&report, None))?;
+            Ok(Exit::Done)
         }
-        ended.map_err(|error| Failure::from(error).with_annotations(annotations))
+        Err(ended) => tell_rest(ended, &to, &context),
+    }
+}
+
+/// What is built is built, whatever became of the others: it must be known to be pinned.
+fn tell_rest(ended: Failure, to: &Report, context: &Context) -> Result<Exit, Failure> {
+    let Some(FactoryError::BuildFailed(failure)) = ended.error.downcast_ref() else {
+        return Err(ended);
     };
-    let report = stage("build", work, |report| End::Done(counted(report))).await?;
-    summary::write(|| summary::of_build(&report, &[]))?;
-    to.deliver(&report, || show(&report))?;
-    Ok(Exit::Done)
+    let report = &failure.report;
+    let summed_up = summary::write(|| summary::of_build(report, &failures(failure)));
+    let delivered = to.deliver(report, || show(report, Some(failure)));
+    let annotations = of_failed_images(failure, &context.root);
+    report::ended(
+        Err(ended.with_annotations(annotations)),
+        summed_up.and(delivered),
+    )
 }
 
 /// How to build: what the arguments leave open is as `pipeline.yml` says.
@@ -124,18 +135,21 @@ fn counted(report: &BuildReport) -> String {
     format!("{built} built{kept}, {reused} reused")
 }
 
-fn show(report: &BuildReport) -> String {
-    let rows: Vec<Vec<String>> = report
-        .built
-        .iter()
-        .map(|one| {
-            let outcome = match &one.decision {
-                Outcome::Built => format!("built in {:.1} s: {}", one.seconds, one.why),
-                Outcome::Reused => format!("reused (key {})", one.key.short()),
-                Outcome::Kept(likeness) => summary::kept(likeness),
-            };
-            vec![one.name(), outcome, one.image.to_string()]
-        })
-        .collect();
+fn show(report: &BuildReport, failure: Option<&BuildFailure>) -> String {
+    let built = report.built.iter().map(|one| {
+        let outcome = match &one.decision {
+            Outcome::Built => format!("built in {:.1} s: {}", one.seconds, one.why),
+            Outcome::Reused => format!("reused (key {})", one.key.short()),
+            Outcome::Kept(likeness) => summary::kept(likeness),
+        };
+        vec![one.name(), outcome, one.image.to_string()]
+    });
+    // What went wrong is told at the end, with its log.
+    let failed = failure.iter().flat_map(|all| &all.failed);
+    let failed = failed.map(|one| (&one.name, "failed"));
+    let stopped = failure.iter().flat_map(|all| &all.stopped);
+    let others = failed.chain(stopped.map(|name| (name, "stopped")));
+    let others = others.map(|(name, what)| vec![name.clone(), what.to_owned(), String::new()]);
+    let rows: Vec<Vec<String>> = built.chain(others).collect();
     table(&["processor", "outcome", "image"], &rows)
 }

@@ -1,21 +1,28 @@
-use modal_deploy::deploy::{self, DeployOptions};
-use modal_deploy::secrets::{self, SecretSource};
-use modal_deploy::smoke::SmokeOptions;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use modal_deploy::deploy::{self, DeployOptions, Step, Steps};
+use modal_deploy::secrets::{self, SecretOutcome};
 use modal_deploy::{
-    Client, ClientOptions, DeployReport, Deployed, ErrorClass, Processor, RunOptions, Verdict,
+    AppReport, DeployReport, Deployed, ErrorClass, LiveApp, Processor, RunOptions, Verdict,
 };
-use registry_model::Platform;
-use serde_json::json;
+use registry_model::{Platform, ProcessorRef};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DeployArgs;
-use super::context::Context;
+use super::commit;
+use super::context::{Context, filled, images};
 use super::failures::modal_exit;
+use super::modal::control;
 use super::output::table;
 use super::report::{self, Report};
+use super::secrets::{mask_all, source};
 use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
+
+/// More does not fit beside the rest of the table.
+const LONGEST_NOTE: usize = 80;
 
 pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     let to = Report::to(&args.json)?;
@@ -26,54 +33,27 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
         .into_iter()
         .map(|entry| Processor::from_entry(entry, &platform))
         .collect();
-    let values = SecretSource::from_env();
-    let secrets = secrets::plan(&processors, &secrets::shared(), &values, &args.env)?;
+    let values = source(&args.secrets)?.with_names(context.config.secret_names()?);
+    let shared = context.config.shared_secrets();
+    let secrets = secrets::plan(&processors, &shared, &values, &args.env)?;
+    mask_all(&secrets);
     let plan = deploy::plan(&processors, &secrets)?;
+    let every = context.registry.entries.iter();
+    let every: Vec<&ProcessorRef> = every.map(|entry| &entry.reference).collect();
+    deploy::check_names(&plan, &every)?;
+    let options = options(args, &context, &processors, cancel).await?;
+    let control = control(&args.modal, cancel).await?;
     if args.dry_run {
-        let apps: Vec<_> = plan
-            .apps
-            .iter()
-            .map(|app| {
-                json!({"ref": app.reference, "app": app.app, "image": app.image,
-                       "secrets": app.tool_secrets})
-            })
-            .collect();
-        let report = json!({"schema": 1, "environment": args.env, "apps": apps});
-        to.deliver(&report, || {
-            let rows: Vec<Vec<String>> = plan
-                .apps
-                .iter()
-                .map(|app| {
-                    vec![
-                        app.reference.to_string(),
-                        app.app.clone(),
-                        app.image.to_string(),
-                        app.tool_secrets.join(", "),
-                    ]
-                })
-                .collect();
-            table(&["processor", "app", "image", "secrets"], &rows)
-        })?;
+        let steps = modal_deploy::decide(&control, &plan, &secrets, &options, cancel).await?;
+        to.deliver(&steps, || show_steps(&steps))?;
         return Ok(Exit::Done);
     }
-    let mut deploying = DeployOptions::new(&context.root);
-    deploying.app_file = context.config.modal_app().to_string_lossy().into_owned();
-    let mut smoke = SmokeOptions::default();
-    if let Some(function) = &context.config.modal.function {
-        smoke.function.clone_from(function);
-    }
-    let run = RunOptions {
-        deploy: deploying,
-        smoke: Some(smoke),
-        create_environment: args.create_environment,
-    };
-    let client = Client::connect(ClientOptions::from_env()?)?;
-    let work = async { Ok(modal_deploy::run(&client, &plan, &secrets, &run, cancel).await?) };
+    let work = async { Ok(modal_deploy::run(&control, &plan, &secrets, &options, cancel).await?) };
     let report = stage(
         &format!("deploy {}", args.env),
         work,
         |report| match report.class() {
-            None => End::Done(format!("{} apps", report.apps.len())),
+            None => End::Done(summary(report)),
             Some(_) => End::Failed(String::new()),
         },
     )
@@ -86,59 +66,222 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
     report::ended(ended, delivered)
 }
 
-/// Every app that is in trouble, with all that is known about it.
-fn failure(report: &DeployReport, class: ErrorClass) -> Failure {
+async fn options(
+    args: &DeployArgs,
+    context: &Context,
+    processors: &[Processor],
+    cancel: &CancellationToken,
+) -> Result<RunOptions, Failure> {
+    let mut deploying = context.config.deploy_options(&context.root);
+    deploying.at_once = args.jobs.flatten().unwrap_or(deploying.at_once);
+    if let Some(seconds) = args.timeout.flatten() {
+        deploying.timeout = Duration::from_secs(seconds);
+    }
+    deploying.logs.clone_from(&args.logs);
+    if let Ok(name) = std::env::var("REGISTRY_SECRET") {
+        deploying.registry_secret = name;
+    }
+    deploying.commit = commit_of(&deploying, cancel).await?;
+    Ok(RunOptions {
+        smoke: (!args.no_smoke).then(|| context.config.smoke_options(&args.env)),
+        create_environment: args.create_environment,
+        partial: context.is_narrowed(),
+        force: args.force,
+        on_failure: args.on_failure.flatten().unwrap_or_default(),
+        registry: Some(images()?),
+        release: releases(args, processors)?,
+        ..RunOptions::new(deploying)
+    })
+}
+
+/// What goes into the tag of a deployment. Without git, it has only the pin.
+pub(super) async fn commit_of(
+    deploying: &DeployOptions,
+    cancel: &CancellationToken,
+) -> Result<Option<String>, Failure> {
+    match commit::current(&deploying.repository, cancel).await {
+        Ok(commit) => Ok(Some(commit)),
+        Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The holds that end; a name that is none of the processors' is a mistake.
+fn releases(args: &DeployArgs, processors: &[Processor]) -> Result<BTreeSet<String>, Failure> {
+    let names = filled(&args.release_hold);
+    for name in &names {
+        let known = |one: &Processor| {
+            *name == one.reference.to_string() || *name == one.reference.app_name()
+        };
+        if !processors.iter().any(known) {
+            let text = format!("release the hold of `{name}`: it is none of the processors");
+            let hint = "name it as in `llm/litellm@1` or `llm-litellm-v1`, and among --processors";
+            return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// Everything that is in trouble, with all that is known about it.
+pub(super) fn failure(report: &DeployReport, class: ErrorClass) -> Failure {
     let verb = if class == ErrorClass::Smoke {
         "smoke"
     } else {
         "deploy to"
     };
     let mut text = format!("{verb} `{}`:", report.environment);
-    for app in &report.apps {
-        let detail = app.smoke.detail.as_ref();
-        let smoke = detail.filter(|_| app.smoke.verdict == Verdict::Failed);
-        for trouble in app.error.iter().chain(smoke) {
-            let indented = trouble.trim_end().replace('\n', "\n    ");
-            text.push_str(&format!("\n  - {}: {indented}", app.reference));
+    let mut hints: Vec<&String> = Vec::new();
+    let mut tell = |name: &str, trouble: &str| {
+        let indented = trouble.trim_end().replace('\n', "\n    ");
+        text.push_str(&format!("\n  - {name}: {indented}"));
+    };
+    for secret in &report.secrets.secrets {
+        if let Some(error) = &secret.error {
+            tell(&secret.name, error);
+            hints.extend(&secret.hint);
         }
     }
-    let hint = report.apps.iter().find_map(|app| app.hint.clone());
+    for app in &report.apps {
+        let name = app.reference.to_string();
+        let smoke = app.smoke.verdict == Verdict::Failed;
+        let detail = app.smoke.detail.as_ref().filter(|_| smoke);
+        for trouble in app.error.iter().chain(detail) {
+            tell(&name, trouble);
+        }
+        if let Some(rollback) = &app.rollback {
+            tell(&name, &rollback.to_string());
+        }
+        hints.extend(&app.hint);
+        hints.extend(app.smoke.hint.as_ref().filter(|_| smoke));
+    }
+    let hint = hints.first().map(|hint| (*hint).clone());
     Failure::new(modal_exit(class), text).with_hint(hint)
 }
 
-fn show(report: &DeployReport) -> String {
+fn summary(report: &DeployReport) -> String {
+    let written = report.secrets.written().len();
+    let changed = report.apps.iter().filter(|app| {
+        matches!(
+            app.deployed,
+            Deployed::Deployed | Deployed::Unchanged | Deployed::RolledOver
+        )
+    });
+    let (changed, all) = (changed.count(), report.apps.len());
+    if written + changed == 0 {
+        return format!("nothing to do, {all} apps");
+    }
+    format!("secrets written: {written}, apps deployed: {changed} of {all}")
+}
+
+fn show_steps(steps: &Steps) -> String {
+    let rows: Vec<Vec<String>> = steps
+        .apps
+        .iter()
+        .map(|app| {
+            vec![
+                app.reference.to_string(),
+                app.app.clone(),
+                app.image.digest.short().to_owned(),
+                app.step.to_string(),
+                app.why.join("; "),
+            ]
+        })
+        .collect();
+    let heading = &[
+        "processor",
+        "app",
+        "pinned",
+        steps.environment.as_str(),
+        "why",
+    ];
+    let mut text = table(heading, &rows);
+    for secret in &steps.secrets {
+        if let Some(why) = secret.write {
+            text.push_str(&format!("secret {} would be written: {why}\n", secret.name));
+        }
+    }
+    text
+}
+
+pub(super) fn show(report: &DeployReport) -> String {
     let rows: Vec<Vec<String>> = report
         .apps
         .iter()
         .map(|app| {
-            let deployed = match app.deployed {
-                Deployed::Deployed => "deployed",
-                Deployed::Unchanged => "unchanged",
-                Deployed::Failed => "failed",
-            };
-            let version = app
-                .version
-                .map_or_else(|| "–".to_owned(), |version| format!("v{version}"));
-            let note = app.error.as_ref().or(app.smoke.detail.as_ref());
             vec![
                 app.reference.to_string(),
                 app.image.digest.short().to_owned(),
-                format!("{deployed} {version}"),
+                done(app),
                 app.smoke.verdict.to_string(),
-                note.and_then(|text| text.lines().next())
-                    .unwrap_or_default()
-                    .to_owned(),
+                app.live.as_ref().map_or("nothing".to_owned(), live),
+                note(app),
             ]
         })
         .collect();
-    table(
-        &[
-            "processor",
-            "digest",
-            &format!("{}", report.environment),
-            "smoke",
-            "note",
-        ],
-        &rows,
-    )
+    let environment = report.environment.to_string();
+    let heading = [
+        "processor",
+        "pinned",
+        &environment,
+        "smoke",
+        "runs now",
+        "note",
+    ];
+    let mut text = table(&heading, &rows);
+    let failed = |outcome| outcome == SecretOutcome::Failed;
+    for secret in report
+        .secrets
+        .secrets
+        .iter()
+        .filter(|one| failed(one.outcome))
+    {
+        text.push_str(&format!("secret {} was not written\n", secret.name));
+    }
+    text
+}
+
+/// What was done, and the version that came of it.
+fn done(app: &AppReport) -> String {
+    let done = match app.deployed {
+        Deployed::Deployed => "deployed",
+        Deployed::Unchanged => "unchanged",
+        Deployed::RolledOver => "rolled over",
+        Deployed::Current => "nothing to do",
+        Deployed::Held => "held",
+        Deployed::Superseded => "superseded",
+        Deployed::Failed => "failed",
+    };
+    match app.version {
+        Some(version) => format!("{done} v{version}"),
+        None => done.to_owned(),
+    }
+}
+
+fn live(live: &LiveApp) -> String {
+    let version = live
+        .version
+        .map_or("?".to_owned(), |version| format!("v{version}"));
+    match &live.digest {
+        Some(digest) => format!("{version} {}", digest.short()),
+        None => version,
+    }
+}
+
+/// What matters most, in one short line; the whole error comes after the table.
+fn note(app: &AppReport) -> String {
+    let failed = app.smoke.verdict == Verdict::Failed;
+    let smoke = app.smoke.detail.as_ref();
+    let text = match (&app.error, &app.rollback) {
+        // A program says last why it failed.
+        (Some(error), _) => error.lines().last().unwrap_or_default().to_owned(),
+        (None, Some(rollback)) => rollback.to_string(),
+        (None, None) if failed => smoke.cloned().unwrap_or_default(),
+        (None, None) if app.step == Step::Current => String::new(),
+        (None, None) => app.why.join("; "),
+    };
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line.char_indices().nth(LONGEST_NOTE) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line.to_owned(),
+    }
 }

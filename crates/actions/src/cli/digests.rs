@@ -74,7 +74,7 @@ pub(super) async fn run(args: &DigestsArgs, cancel: &CancellationToken) -> Resul
 }
 
 /// Where each branch has its registry files, as its own `pipeline.yml` says.
-async fn with_files(
+pub(super) async fn with_files(
     root: &Path,
     names: Vec<String>,
     cancel: &CancellationToken,

@@ -21,6 +21,7 @@ const AT_ONCE: usize = 16;
 pub(super) async fn run(args: &DoctorArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     match &args.command {
         DoctorCommand::Registry(args) => registry(args, cancel).await,
+        DoctorCommand::Modal(args) => super::doctor_modal::run(args, cancel).await,
     }
 }
 
@@ -62,12 +63,7 @@ impl Verdict {
     fn of<T>(answer: &Result<T, OciError>) -> Self {
         match answer {
             Ok(_) => Self::Ok,
-            Err(
-                OciError::PushRefused { .. }
-                | OciError::Unauthorized { .. }
-                | OciError::Forbidden { .. }
-                | OciError::Refused { .. },
-            ) => Self::Refused,
+            Err(error) if error.is_about_access() => Self::Refused,
             Err(_) => Self::Unknown,
         }
     }
@@ -165,13 +161,15 @@ fn show(report: &AccessReport) -> String {
         .repositories
         .iter()
         .map(|one| {
-            let change = one.change.as_ref().or(one.problem.as_ref());
+            // What has no cure of its own is told below in full.
+            let rest = one.problem.as_ref().map_or("", |_| "see below");
+            let change = one.change.as_ref();
             let change = change.and_then(|text| text.lines().next());
             vec![
                 one.repository.to_string(),
                 one.pull.mark().to_owned(),
                 one.push.mark().to_owned(),
-                change.unwrap_or_default().to_owned(),
+                change.unwrap_or(rest).to_owned(),
             ]
         })
         .collect();

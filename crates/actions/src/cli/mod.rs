@@ -2,20 +2,25 @@
 
 mod accept;
 mod args;
+mod audit;
 mod build;
 mod commit;
 mod context;
 mod deploy;
 mod digests;
 mod doctor;
+mod doctor_modal;
 mod failures;
 mod matrix;
+mod modal;
 mod output;
 mod pin;
 mod plan;
 mod promote;
 mod rehearse;
 mod report;
+mod rollback;
+mod secrets;
 mod serve;
 mod stage;
 mod summary;
@@ -96,7 +101,10 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args, &cancel).await,
         Command::Digests(args) => digests::run(&args, &cancel).await,
         Command::Accept(args) => accept::run(&args, &cancel).await,
+        Command::Secrets(args) => secrets::run(&args, &cancel).await,
         Command::Deploy(args) => deploy::run(&args, &cancel).await,
+        Command::Audit(args) => audit::run(&args, &cancel).await,
+        Command::Rollback(args) => Box::pin(rollback::run(&args, &cancel)).await,
         Command::Promote(args) => promote::run(&args, &cancel).await,
         Command::Rehearse(args) => rehearse::run(&args, &cancel).await,
         Command::Serve(args) => serve::run(&args, &cancel).await,

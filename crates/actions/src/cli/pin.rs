@@ -1,14 +1,17 @@
 use std::path::{Path, PathBuf};
 
+use github::MergeMethod;
 use image_factory::build::BuildReport;
-use image_factory::pin::{self, Dispatch, PinAction, PinChanges, PinReport, ProposeOptions};
+use image_factory::pin::{
+    self, Dispatch, PinAction, PinChanges, PinPreview, PinReport, ProposeOptions,
+};
 use registry_model::{Entry, PinPlace, SetOutcome, set_file};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{PinArgs, PinCommand, RequestArgs};
 use super::commit;
-use super::context::{Context, filled, github, non_empty, set};
+use super::context::{Context, filled, github, images, non_empty, set};
 use super::output::{set_output, table};
 use super::report::Report;
 use super::stage::{End, stage};
@@ -58,21 +61,26 @@ fn pin_file(command: &PinCommand) -> Result<Exit, Failure> {
 async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
-    let report = pin::gather(read_all(&args.from)?)?;
-    let mut changes = pin::changes(&report, &context.registry)?;
+    let from = files_in(&args.from)?;
+    let reports = from.iter().map(|path| Ok(BuildReport::read(path)?));
+    let report = pin::gather(reports.collect::<Result<_, Failure>>()?)?;
+    let mut wanted = report.clone();
     if context.is_narrowed() {
-        let wanted = context.entries()?;
-        changes.changes.retain(|change| {
-            let is_it = |entry: &&Entry| {
-                (&entry.file, &entry.reference) == (&change.file, &change.reference)
-            };
-            wanted.iter().any(is_it)
+        let entries = context.entries()?;
+        wanted.built.retain(|built| {
+            let is_it =
+                |entry: &&Entry| (&entry.file, &entry.reference) == (&built.file, &built.reference);
+            entries.iter().any(is_it)
         });
     }
+    let changes = pin::changes(&wanted, &context.registry)?;
     // What goes into every image is as `pipeline.yml` says, or the next run would build it again.
-    let options = context.pin_options();
-    pin::prove(&context.registry, &report, &changes, &options, cancel).await?;
-    let done = if args.propose && !args.dry_run {
+    let mut options = context.pin_options();
+    options.reports = to.files().chain(from).collect();
+    let images = images()?;
+    let registry = &context.registry;
+    pin::prove(registry, &report, &changes, &images, &options, cancel).await?;
+    let done = if args.propose {
         propose(args, &context, &changes, cancel).await?
     } else {
         if !args.dry_run {
@@ -95,7 +103,12 @@ async fn propose(
 ) -> Result<PinReport, Failure> {
     let options = options(&args.request, context, cancel).await?;
     let repo = github(&args.request.github, cancel)?;
-    let work = async { Ok(pin::propose(&repo, changes, &options, cancel).await?) };
+    let work = async {
+        Ok(match args.dry_run {
+            true => pin::preview(&repo, changes, &options, cancel).await?,
+            false => pin::propose(&repo, changes, &options, cancel).await?,
+        })
+    };
     let done = stage("pin", work, |done| End::Done(told(done))).await?;
     for notice in &done.notices {
         tracing::warn!("{notice}");
@@ -146,12 +159,12 @@ async fn options(
     Ok(options)
 }
 
-/// The reports in these files, and in the files `*.json` of these folders.
-fn read_all(from: &[PathBuf]) -> Result<Vec<BuildReport>, Failure> {
-    let mut reports = Vec::new();
+/// These files, and the files `*.json` of these folders.
+fn files_in(from: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut all = Vec::new();
     for path in from {
         if !path.is_dir() {
-            reports.push(BuildReport::read(path)?);
+            all.push(path.clone());
             continue;
         }
         let unreadable = |error: std::io::Error| {
@@ -174,11 +187,9 @@ fn read_all(from: &[PathBuf]) -> Result<Vec<BuildReport>, Failure> {
             return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
         }
         files.sort();
-        for file in files {
-            reports.push(BuildReport::read(&file)?);
-        }
+        all.extend(files);
     }
-    Ok(reports)
+    Ok(all)
 }
 
 /// Each output is set, whatever happened.
@@ -192,7 +203,12 @@ fn set_outputs(done: &PinReport) -> Result<(), Failure> {
         "true"
     };
     set_output("changed", changed)?;
-    set_output("action", word(done.action))?;
+    // Steps that follow act on what was done, not on what would be.
+    let action = match done.preview {
+        Some(_) => PinAction::Nothing,
+        None => done.action,
+    };
+    set_output("action", word(action))?;
     set_output("pull-request-number", &number.unwrap_or_default())?;
     set_output("pull-request-url", &url.unwrap_or_default())
 }
@@ -215,6 +231,8 @@ pub(super) fn told(done: &PinReport) -> String {
         None => format!("a pull request {what}"),
     };
     match done.action {
+        PinAction::Created if done.preview.is_some() => request("would be opened"),
+        PinAction::Updated if done.preview.is_some() => request("would be brought up to date"),
         PinAction::Created => request("opened"),
         PinAction::Updated => request("brought up to date"),
         PinAction::Unchanged => request("has the same pins already"),
@@ -226,13 +244,56 @@ pub(super) fn told(done: &PinReport) -> String {
 
 fn show(done: &PinReport) -> String {
     let mut text = changes(&done.changes);
-    if let Some(request) = &done.pull_request {
-        text.push_str(&format!("{}: {}\n", told(done), request.url));
+    match &done.pull_request {
+        Some(request) => text.push_str(&format!("{}: {}\n", told(done), request.url)),
+        None if done.action == PinAction::Created => text.push_str(&format!("{}\n", told(done))),
+        None => {}
     }
+    if let Some(preview) = &done.preview {
+        text.push_str(&would(preview, done));
+    }
+    let closed = match done.preview {
+        Some(_) => "would be closed",
+        None => "closed",
+    };
     for number in &done.closed {
-        text.push_str(&format!("pull request #{number} closed\n"));
+        text.push_str(&format!("pull request #{number} {closed}\n"));
+    }
+    let preview = done.preview.as_ref();
+    // What only touches the hidden part of a text is nothing to read.
+    let request = preview.filter(|preview| preview.title.is_some());
+    if let Some(body) = request.and_then(|preview| preview.body.as_ref()) {
+        text.push_str(&format!("\n{}\n", body.trim_end()));
     }
     text
+}
+
+/// What a proposal would write, line by line, but for the text of the pull request.
+fn would(preview: &PinPreview, done: &PinReport) -> String {
+    let mut lines = Vec::new();
+    let mut line = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("{name}: {value}")));
+    };
+    let list = |all: &[String]| (!all.is_empty()).then(|| all.join(", "));
+    let branch = preview.branch.as_ref();
+    line(
+        "branch",
+        branch.map(|branch| format!("{branch} → {}", done.base)),
+    );
+    line("title", preview.title.clone());
+    line("draft", preview.draft.then(|| "yes".to_owned()));
+    line("labels", list(&preview.labels));
+    line("reviewers", list(&preview.reviewers));
+    line("team reviewers", list(&preview.team_reviewers));
+    let method = preview.auto_merge.map(|method| match method {
+        MergeMethod::Merge => "merge",
+        MergeMethod::Squash => "squash",
+        MergeMethod::Rebase => "rebase",
+    });
+    line("auto-merge", method.map(str::to_owned));
+    line("workflow", preview.workflow.clone());
+    line("deleted branches", list(&preview.deleted_branches));
+    lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
 fn changes(changes: &PinChanges) -> String {

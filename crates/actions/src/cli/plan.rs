@@ -17,6 +17,7 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
     let entries = context.entries()?;
     let mut options = context.plan_options(&args.factory, &args.settings);
     options.offline = args.offline;
+    options.reports = report.files().collect();
     let images = images()?;
     let work =
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };

@@ -55,9 +55,8 @@ fn options(repo: &Path, keep: bool, config: &Config) -> RehearseOptions {
     options.base_images = config.base_images.clone();
     options.acceptance = accept::options(repo, config);
     options.modal_app = config.modal.app.clone();
-    if let Some(function) = &config.modal.function {
-        options.smoke_function.clone_from(function);
-    }
+    options.modal_code.clone_from(&config.modal.code);
+    options.smoke = config.modal.smoke.options();
     options
 }
 

@@ -101,6 +101,15 @@ impl Report {
         Ok(Some(given))
     }
 
+    /// The file that it is written to, and what leads there.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let files = match &self.to {
+            To::File { given, real } => vec![given.clone(), real.clone()],
+            To::Nowhere | To::Stdout | To::Stream(_) => Vec::new(),
+        };
+        files.into_iter()
+    }
+
     /// Whether it goes to standard output.
     pub(super) fn is_stdout(&self) -> bool {
         matches!(self.to, To::Stdout)

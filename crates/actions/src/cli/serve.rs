@@ -1,7 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use registry_model::Environment;
 use rehearsal::github::{EmbeddedGithub, EmbeddedGithubOptions};
 use rehearsal::modal::{EmbeddedModal, ModalOptions};
 use rehearsal::registry::{EmbeddedRegistry, RegistryOptions};
@@ -23,7 +22,21 @@ pub(super) async fn run(args: &ServeArgs, cancel: &CancellationToken) -> Result<
         } => {
             github(*port, repository, from, cancel).await?;
         }
-        Service::Modal { port, environments } => modal(*port, environments, cancel).await?,
+        Service::Modal {
+            port,
+            environments,
+            latency,
+            reply,
+        } => {
+            let options = ModalOptions {
+                listen: SocketAddr::from((Ipv4Addr::LOCALHOST, *port)),
+                environments: environments.clone(),
+                latency: *latency,
+                reply: reply.clone(),
+                ..ModalOptions::default()
+            };
+            modal(options, cancel).await?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -84,16 +97,7 @@ async fn github(
     Ok(())
 }
 
-async fn modal(
-    port: u16,
-    environments: &[Environment],
-    cancel: &CancellationToken,
-) -> Result<(), Failure> {
-    let options = ModalOptions {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        environments: environments.to_vec(),
-        ..ModalOptions::default()
-    };
+async fn modal(options: ModalOptions, cancel: &CancellationToken) -> Result<(), Failure> {
     let server = EmbeddedModal::start(options, cancel).await?;
     print(&format!(
         "Modal control plane at {url}\n  export MODAL_SERVER_URL={url} MODAL_TOKEN_ID=ak-any MODAL_TOKEN_SECRET=as-any\n  modal environment list\n",

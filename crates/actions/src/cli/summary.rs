@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image_factory::build::{BuildReport, Outcome};
-use image_factory::pin::PinReport;
+use image_factory::pin::{PinAction, PinReport};
 use image_factory::plan::{BuildPlan, Decision};
 use oci::Likeness;
 
@@ -99,15 +99,26 @@ pub(super) fn of_pin(report: &PinReport) -> String {
     };
     if let Some(request) = &report.pull_request {
         body.push_str(&format!("\n[{}]({})\n", escape(&told(report)), request.url));
+    } else if report.action == PinAction::Created {
+        body.push_str(&format!("\n{}\n", escape(&told(report))));
     }
     let closed: Vec<String> = report.closed.iter().map(|one| format!("#{one}")).collect();
     if !closed.is_empty() {
-        body.push_str(&format!("\nClosed: {}\n", closed.join(", ")));
+        let what = report
+            .preview
+            .as_ref()
+            .map_or("Closed", |_| "Would be closed");
+        body.push_str(&format!("\n{what}: {}\n", closed.join(", ")));
     }
     for notice in &report.notices {
         body.push_str(&format!("\n> {}\n", escape(notice)));
     }
-    let heading = format!("Pin: {} of `{}`", report.changes.changes.len(), report.base);
+    let dry = report.preview.as_ref().map_or("", |_| " (dry run)");
+    let heading = format!(
+        "Pin{dry}: {} of `{}`",
+        report.changes.changes.len(),
+        report.base
+    );
     section(&heading.replace('\n', " "), &body)
 }
 

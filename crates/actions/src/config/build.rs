@@ -35,7 +35,7 @@ pub(crate) struct BuildConfig {
     pub(crate) annotations: BTreeMap<String, String>,
     /// All times in the image become this, in seconds since 1970.
     pub(crate) source_date_epoch: Option<u32>,
-    /// Whether the commit is a label; then the digest changes with every commit.
+    /// Whether the commit of the build is a label.
     pub(crate) revision_label: bool,
     /// What is older is built again.
     pub(crate) max_age: Option<Age>,

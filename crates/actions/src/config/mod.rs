@@ -1,4 +1,5 @@
 mod build;
+mod modal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use registry_model::{Environment, Platform};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use build::{Age, BuildConfig, Pair, SecretFrom, SecretPair};
+pub(crate) use modal::ModalConfig;
 
 /// `pipeline.yml` at the root of a repository. Every field has a default, and so has the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,16 +50,6 @@ pub(crate) struct AcceptanceConfig {
     pub(crate) timeout_seconds: Option<u64>,
     /// More environment for compose and the suite. No place for secrets.
     pub(crate) env: BTreeMap<String, String>,
-}
-
-/// `modal:` of `pipeline.yml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(crate) struct ModalConfig {
-    /// The Modal app; default `modal_app.py` in the context, when it is there.
-    pub(crate) app: Option<PathBuf>,
-    /// The function that the smoke test calls; default `smoke`.
-    pub(crate) function: Option<String>,
 }
 
 /// `pipeline.yml` cannot be used.
@@ -158,9 +150,11 @@ impl Config {
                 });
             }
         }
+        config.secret_names()?;
         if let Some(environments) = &config.environments {
             check_environments(environments)?;
         }
+        config.check_canary()?;
         let lists = [
             (
                 "registry-files",

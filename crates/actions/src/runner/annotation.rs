@@ -51,7 +51,7 @@ impl fmt::Display for Annotation {
 }
 
 /// Escapes what stands behind the second `::`.
-fn data(text: &str) -> String {
+pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")

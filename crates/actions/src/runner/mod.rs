@@ -5,6 +5,8 @@
 
 mod annotation;
 mod files;
+mod mask;
 
 pub use annotation::{Annotation, Level};
 pub use files::{FileError, append_output, append_summary};
+pub use mask::mask;

@@ -1,9 +1,15 @@
+mod audit;
+mod images;
+mod rollback;
+mod runs;
+
 use std::path::Path;
 
 use rehearsal::modal::{EmbeddedModal, ModalOptions};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use self::images::Images;
 use super::bench::{Bench, Ran, Run, json_file};
 use super::project::digest;
 use super::services::{python_base, with_registry};
@@ -11,14 +17,21 @@ use super::services::{python_base, with_registry};
 const SECRET: &str = "sk-very-secret-5f1c";
 const REGISTRY_FILES: &str = "code/apps/core/registry/processors";
 
-/// A copy of the example, and a Modal workspace with the environment `dev`.
+/// A copy of the example, a registry that has every image, and a Modal workspace with the
+/// environment `dev`.
 struct World {
     bench: Bench,
     modal: EmbeddedModal,
+    images: Images,
 }
 
 impl World {
     async fn new() -> Self {
+        Self::replying(None).await
+    }
+
+    /// The same, where every call returns this at once.
+    async fn replying(reply: Option<Value>) -> Self {
         assert!(
             std::env::var_os("PIPELINE_MODAL").is_some() || process::which("modal").is_some(),
             "pip install modal==1.6.4, and put `modal` on PATH or into PIPELINE_MODAL"
@@ -30,26 +43,40 @@ impl World {
         }
         let options = ModalOptions {
             environments: vec!["dev".parse().unwrap()],
+            reply,
             ..ModalOptions::default()
         };
         let modal = EmbeddedModal::start(options, &CancellationToken::new())
             .await
             .unwrap();
-        Self { bench, modal }
+        let images = Images::start().await;
+        Self {
+            bench,
+            modal,
+            images,
+        }
     }
 
-    /// The same, with pins of images that nobody has.
+    /// The same, with pins of images that only the registry knows of.
     async fn pinned() -> Self {
-        let world = Self::new().await;
+        Self::new().await.with_pins()
+    }
+
+    fn with_pins(self) -> Self {
         for name in ["text_summarize", "image_palette"] {
-            let image = format!("registry.invalid/acme/{name}@{}", digest('1'));
-            world.replace(
-                &format!("{REGISTRY_FILES}/{name}.yaml"),
-                "sha256:pending",
-                &image,
-            );
+            self.pin(name, "sha256:pending", '1');
         }
-        world
+        self
+    }
+
+    fn image(&self, name: &str, digit: char) -> String {
+        format!("{}/acme/{name}@{}", self.images.host(), digest(digit))
+    }
+
+    /// Pins a processor to the digest with this digit, in place of `old`.
+    fn pin(&self, name: &str, old: &str, digit: char) {
+        let file = format!("{REGISTRY_FILES}/{name}.yaml");
+        self.replace(&file, old, &self.image(name, digit));
     }
 
     fn replace(&self, file: &str, old: &str, new: &str) {
@@ -59,19 +86,23 @@ impl World {
     }
 
     fn deploy(&self, words: &str) -> Run {
-        self.bench
-            .pipeline("deploy --json")
-            .arg(self.bench.path("deploy.json"))
+        self.prepared(self.bench.pipeline("deploy --json"), words)
+    }
+
+    fn prepared(&self, run: Run, words: &str) -> Run {
+        run.arg(self.bench.path("deploy.json"))
             .env("MODAL_SERVER_URL", self.modal.url())
             .env("MODAL_TOKEN_ID", "ak-tests")
             .env("MODAL_TOKEN_SECRET", "as-tests-0123456789")
-            .env("REGISTRY_SECRET", "")
             .words(words)
     }
 
     fn with_secrets(&self, words: &str) -> Run {
-        self.deploy(words)
-            .env("OPENAI_API_KEY_DEV", SECRET)
+        Self::valued(self.deploy(words))
+    }
+
+    fn valued(run: Run) -> Run {
+        run.env("OPENAI_API_KEY_DEV", SECRET)
             .env("REPLICATE_API_TOKEN", format!("{SECRET}-2"))
     }
 
@@ -136,9 +167,25 @@ async fn what_cannot_be_deployed_is_told_with_its_cure() {
 
     let dry = world.with_secrets("--env dev --dry-run").go().await.ok();
     let dry = discreet(dry);
-    assert!(dry.stdout.contains("text-summarize-v1"), "{}", dry.stdout);
-    assert_eq!(world.report()["apps"][1]["app"], "text-summarize-v1");
+    let shown = &dry.stdout;
+    assert!(shown.contains("deploy  it is not deployed"), "{shown}");
+    assert!(
+        shown.contains("secret OPENAI_API_KEY would be written: new"),
+        "{shown}"
+    );
+    let steps = world.report();
+    assert_eq!(steps["apps"][1]["app"], "text-summarize-v1");
+    assert_eq!(steps["apps"][1]["step"], "deploy");
     assert!(!world.has_app("text-summarize-v1"));
+
+    // A digest that the registry does not have.
+    world.pin("image_palette", &world.image("image_palette", '1'), '0');
+    let ran = discreet(world.with_secrets("--env dev").go().await)
+        .ended(14)
+        .one_error();
+    ran.says(&["image_palette@sha256:0000", "is not there", "hint: "]);
+    assert!(!world.has_app("text-summarize-v1"));
+    world.pin("image_palette", &world.image("image_palette", '0'), '1');
 
     let run = world
         .with_secrets("--env dev")

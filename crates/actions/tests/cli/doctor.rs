@@ -89,3 +89,29 @@ async fn a_registry_that_does_not_answer_is_no_refusal() {
     let ran = bench.pipeline(words).go().await.ended(11).one_error();
     ran.says(&["2 of 2 repositories", "127.0.0.1:1", "no answer"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_no_registrys_is_no_refusal() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    // It takes the session, and does not say where it is.
+    let app = axum::Router::new().fallback(async |uri: Uri| {
+        match uri.path().ends_with("/blobs/uploads/") {
+            true => StatusCode::ACCEPTED,
+            false => StatusCode::NOT_FOUND,
+        }
+    });
+    let server = tokio::spawn(axum::serve(listener, app).into_future());
+    let words = format!(
+        "doctor registry --registry {host} --image-prefix ghcr.io/acme/models \
+         --processors text/upper"
+    );
+    let ran = bench.pipeline(&words).go().await.ended(11).one_error();
+    server.abort();
+    let ran = ran.says(&["without saying where", "hint: check that it is a registry"]);
+    let row = ran.stdout.lines().find(|line| line.contains("text-upper"));
+    let row = row.unwrap();
+    assert!(row.contains("?     check that it is a registry"), "{row}");
+}

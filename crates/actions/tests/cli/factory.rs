@@ -101,6 +101,46 @@ async fn a_plain_repository_is_planned_built_and_pinned() {
     .await;
 }
 
+/// Where the context is the whole repository, there is no other place in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_in_the_build_context_build_nothing_again() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        for name in ["upper", "lower"] {
+            let text = format!("FROM scratch\nCOPY . /app\nLABEL name={name}\n");
+            bench.write(&project::dockerfile_of(name), text);
+        }
+        project::commit_all(&bench.repo()).await;
+        let factory = format!("--registry {host} --image-prefix ghcr.io/acme/models");
+        let folder = bench.repo().join("code/reports");
+        std::fs::create_dir(&folder).unwrap();
+        let report = folder.join("build.json");
+        let build = format!("build {factory} --json {}", report.display());
+        bench.pipeline(&build).go().await.ok();
+        let again = bench.pipeline(&build).go().await.ok();
+        assert_eq!(decisions(&json_file(&report)), ["reused", "reused"]);
+        let told = "`code/reports/build.json` lies in a build context and does not count";
+        assert_eq!(again.stderr.matches(told).count(), 1, "{}", again.stderr);
+
+        // A person's file counts, and is named.
+        bench.write("code/notes.txt", "x");
+        let pin = format!("pin --from {}", folder.display());
+        let refused = bench.pipeline(&pin).go().await.ended(12);
+        refused.says(&["built from: `code/notes.txt` is new", "hint: "]);
+        std::fs::remove_file(bench.repo().join("code/notes.txt")).unwrap();
+        let pinned = folder.join("pin.json");
+        for words in [
+            format!("{pin} --json {}", pinned.display()),
+            format!("pin --from {}", report.display()),
+        ] {
+            let _ = std::fs::remove_file(&pinned);
+            bench.pipeline(&words).go().await.ok();
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tools_layout_is_pinned_by_platform() {
     with_registry(async |host| {

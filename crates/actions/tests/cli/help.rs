@@ -1,6 +1,6 @@
 use super::bench::Bench;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 20] = [
     "",
     "plan",
     "build",
@@ -8,9 +8,13 @@ const COMMANDS: [&str; 16] = [
     "pin set",
     "doctor",
     "doctor registry",
+    "doctor modal",
     "digests",
     "accept",
+    "secrets",
     "deploy",
+    "audit",
+    "rollback",
     "promote",
     "rehearse",
     "serve",

@@ -1,4 +1,5 @@
 use github::MergeMethod;
+use serde_json::Value;
 
 use super::bench::{Bench, Run, json_file};
 use super::project::{self, content, digest, file_of, git};
@@ -61,6 +62,21 @@ async fn one_pull_request_pins_everything_once() {
     let branches = forge.branches().await;
     let dry = propose("7").arg("--dry-run").go().await.ok();
     assert!(dry.stdout.contains("text/upper@1"), "{}", dry.stdout);
+    for words in [
+        "a pull request would be opened\n",
+        "branch: bot/pin-7 → dev\n",
+        "title: Pin 2 processor images\n",
+        "| `text/upper@1` | pending → `222222222222` |",
+    ] {
+        assert!(dry.stdout.contains(words), "{words}: {}", dry.stdout);
+    }
+    let said = json_file(&bench.path("pin.json"));
+    assert_eq!(said["action"], "created", "{said}");
+    assert_eq!(
+        (&said["commit"], &said["pull-request"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(said["preview"]["branch"], "bot/pin-7");
     assert_eq!(
         (forge.branches().await, forge.open().await.len()),
         (branches, 0)
@@ -172,6 +188,17 @@ async fn only_what_is_asked_for_is_pinned() {
         project::entry("upper", &image("upper", '2'))
     );
     assert_eq!(bench.read(&file_of("lower")), lower);
+
+    // What is not asked for is not spoken of, either: pins of it that are proposed elsewhere stay so.
+    bench
+        .pipeline(&format!("pin --from {from}"))
+        .go()
+        .await
+        .ok();
+    let report = bench.pipeline(&words).go().await.ok().json();
+    let unchanged = report["changes"]["unchanged"].as_array().unwrap();
+    assert_eq!(unchanged.len(), 1, "{report}");
+    assert_eq!(unchanged[0]["file"], file_of("upper"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,6 +262,18 @@ async fn a_fixed_branch_has_one_request_that_is_kept_up_to_date() {
     };
 
     let first = build_report(&bench).await;
+    let dry = propose(&first, "dry").arg("--dry-run").go().await.ok();
+    let dry = dry.hides(TOKEN).stdout;
+    assert!(dry.contains("draft: yes\n  labels: pins\n"), "{dry}");
+    assert_eq!(output("dry", "action"), "nothing", "it was not done");
+    assert_eq!(output("dry", "changed"), "true");
+    assert_eq!(output("dry", "pull-request-number"), "");
+    let summary = std::fs::read_to_string(bench.path("dry.md")).unwrap();
+    let heading = "### Pin (dry run): 2 of `dev`\n";
+    assert!(summary.starts_with(heading), "{summary}");
+    assert!(summary.contains("would be opened"), "{summary}");
+    assert_eq!(forge.open().await.len(), 0);
+
     propose(&first, "first").go().await.ok().hides(TOKEN);
     assert_eq!(output("first", "action"), "created");
     assert_eq!(output("first", "changed"), "true");
@@ -253,6 +292,10 @@ async fn a_fixed_branch_has_one_request_that_is_kept_up_to_date() {
     assert_eq!(output("again", "pull-request-number"), "1");
 
     let second = report_of(&bench, ['1', '3']).await;
+    let dry = propose(&second, "dry").arg("--dry-run").go().await.ok();
+    let words = "pull request #1 would be brought up to date: ";
+    assert!(dry.stdout.contains(words), "{}", dry.stdout);
+    assert!(dry.stdout.contains("`333333333333`"), "{}", dry.stdout);
     propose(&second, "second").go().await.ok();
     assert_eq!(output("second", "action"), "updated");
     let open = forge.open().await;
@@ -291,5 +334,9 @@ async fn reports_of_other_sources_and_of_each_other_are_refused() {
     let moved = content(&bench.repo());
     let ran = bench.pipeline(&pin).go().await.ended(12).one_error();
     ran.says(&["would be built again", "text/upper@1", "hint: "]);
+    // Before GitHub is asked for anything.
+    let words = format!("{pin} --propose --dry-run --run-id 1");
+    let ran = bench.pipeline(&words).go().await.ended(12).one_error();
+    ran.says(&["would be built again"]);
     assert_eq!(content(&bench.repo()), moved);
 }

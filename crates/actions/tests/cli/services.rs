@@ -137,13 +137,6 @@ impl Forge {
             .unwrap()
     }
 
-    /// What the API answers.
-    pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
-        let url = format!("{}{path}", self.server.api_url());
-        let asked = reqwest::Client::new().get(url).bearer_auth(TOKEN).send();
-        asked.await.unwrap().json().await.unwrap()
-    }
-
     /// The workflows that were started.
     pub(crate) async fn dispatches(&self) -> Vec<rehearsal::github::Dispatch> {
         self.server.dispatches(&self.name).await.unwrap()

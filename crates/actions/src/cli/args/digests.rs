@@ -1,41 +1,8 @@
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::factory::PlaceArgs;
-use super::{JsonArg, RepoArgs};
-
-/// `pipeline doctor`.
-#[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Examples:\n  pipeline doctor registry\n  pipeline doctor registry --processors llm/litellm --json access.json"
-)]
-pub(in crate::cli) struct DoctorArgs {
-    /// What to check
-    #[command(subcommand)]
-    pub(in crate::cli) command: DoctorCommand,
-}
-
-/// What `pipeline doctor` can check.
-#[derive(Clone, Debug, Subcommand)]
-pub(in crate::cli) enum DoctorCommand {
-    /// May we pull from and push to each repository? Nothing is stored
-    #[command(
-        after_help = "Examples:\n  pipeline doctor registry\n  pipeline doctor registry --registry 127.0.0.1:5000 --json access.json\n\nIt ends with 18 when access to a repository is refused, and says what to change for each."
-    )]
-    Registry(Box<RegistryArgs>),
-}
-
-/// `pipeline doctor registry`.
-#[derive(Args, Clone, Debug)]
-pub(in crate::cli) struct RegistryArgs {
-    #[command(flatten)]
-    pub(in crate::cli) repo: RepoArgs,
-    #[command(flatten)]
-    pub(in crate::cli) place: PlaceArgs,
-    #[command(flatten)]
-    pub(in crate::cli) json: JsonArg,
-}
+use super::JsonArg;
 
 /// `pipeline digests`.
 #[derive(Args, Clone, Debug)]

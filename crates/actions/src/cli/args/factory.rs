@@ -140,7 +140,7 @@ pub(in crate::cli) struct BuildArgs {
         value_parser = SecretPair::optional
     )]
     pub(in crate::cli) secrets: Vec<Option<SecretPair>>,
-    /// Add the label `org.opencontainers.image.revision`; the digest changes with every commit
+    /// Add the label `org.opencontainers.image.revision`: the commit of the build, also when later ones reuse it
     #[arg(long)]
     pub(in crate::cli) revision_label: bool,
     /// Only say what would be built

@@ -1,15 +1,26 @@
+mod audit;
+mod deploy;
 mod digests;
+mod doctor;
 mod factory;
 mod pin;
+mod rollback;
+mod secrets;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use registry_model::Environment;
 
-pub(super) use digests::{DigestsArgs, DoctorArgs, DoctorCommand, RegistryArgs};
+pub(super) use audit::AuditArgs;
+pub(super) use deploy::{Backend, DeployArgs, ModalArgs};
+pub(super) use digests::DigestsArgs;
+pub(super) use doctor::{DoctorArgs, DoctorCommand, ModalDoctorArgs, RegistryArgs};
 pub(super) use factory::{BuildArgs, FactoryArgs, PlaceArgs, PlanArgs, SettingArgs};
 pub(super) use pin::{PinArgs, PinCommand, RequestArgs};
+pub(super) use rollback::RollbackArgs;
+pub(super) use secrets::{SecretArgs, SecretsArgs};
 
 use crate::exit::Exit;
 
@@ -54,8 +65,14 @@ pub(super) enum Command {
     Digests(DigestsArgs),
     /// Prove the pinned images on a compose stack
     Accept(AcceptArgs),
+    /// Write the declared secrets to a Modal environment, without a deploy
+    Secrets(Box<SecretsArgs>),
     /// Deploy the pinned digests to a Modal environment, and smoke-test them
-    Deploy(DeployArgs),
+    Deploy(Box<DeployArgs>),
+    /// Compare what the branches pin with what Modal runs
+    Audit(Box<AuditArgs>),
+    /// Bring an earlier image of one processor back
+    Rollback(Box<RollbackArgs>),
     /// Carry the pins of one environment to the next
     Promote(PromoteArgs),
     /// Run every stage on this machine, with no account anywhere
@@ -113,27 +130,6 @@ pub(super) struct GithubArgs {
 pub(super) struct AcceptArgs {
     #[command(flatten)]
     pub(super) repo: RepoArgs,
-    #[command(flatten)]
-    pub(super) json: JsonArg,
-}
-
-/// `pipeline deploy`.
-#[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Examples:\n  pipeline deploy --env dev\n  pipeline deploy --env staging --create-environment --json deploy.json\n\nThe Modal token comes from MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, secrets from the environment by\ntheir names (for environment dev, NAME_DEV wins over NAME)."
-)]
-pub(super) struct DeployArgs {
-    #[command(flatten)]
-    pub(super) repo: RepoArgs,
-    /// The Modal environment
-    #[arg(long, value_name = "NAME", env = "MODAL_ENVIRONMENT")]
-    pub(super) env: Environment,
-    /// Make the environment when it is missing
-    #[arg(long)]
-    pub(super) create_environment: bool,
-    /// Only say what would be deployed
-    #[arg(long)]
-    pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) json: JsonArg,
 }
@@ -222,7 +218,7 @@ pub(super) enum Service {
     },
     /// A Modal control plane for the `modal` command and SDK
     #[command(
-        after_help = "Examples:\n  pipeline serve modal --environments dev,main\n\nIt takes any token, and prints what to set for `modal` and the other commands."
+        after_help = "Examples:\n  pipeline serve modal --environments dev,main\n  pipeline serve modal --latency 50ms --reply '{\"status\": \"success\"}'\n\nIt takes any token, and prints what to set for `modal` and the other commands."
     )]
     Modal {
         /// The port on 127.0.0.1 [default: a free one]
@@ -231,5 +227,23 @@ pub(super) enum Service {
         /// Environments that exist from the start
         #[arg(long, value_delimiter = ',', default_value = "dev,staging,main")]
         environments: Vec<Environment>,
+        /// Let each request wait this long, such as `50ms`, as if Modal were far away
+        #[arg(long, value_name = "MS", default_value = "0ms", hide_default_value = true, value_parser = milliseconds)]
+        latency: Duration,
+        /// Answer every call at once with this JSON, instead of in a container
+        #[arg(long, value_name = "JSON", value_parser = json_value)]
+        reply: Option<serde_json::Value>,
     },
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix("ms").unwrap_or(text);
+    match number.parse() {
+        Ok(number) => Ok(Duration::from_millis(number)),
+        Err(_) => Err("expected milliseconds, such as `50ms`".to_owned()),
+    }
+}
+
+fn json_value(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }

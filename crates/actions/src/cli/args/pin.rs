@@ -11,7 +11,7 @@ use super::{Filled, GithubArgs, JsonArg, RepoArgs};
 #[derive(Args, Clone, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  pipeline pin --from build.json                      # rewrite the files here\n  pipeline pin --from reports/*.json --propose        # what the jobs of a matrix built\n  pipeline pin --from build.json --propose --branch bot/pin --label pins --reviewer ann\n  pipeline pin set registry/a.yaml ghcr.io/acme/a@sha256:…\n\nThe token for --propose comes from GITHUB_TOKEN. In a workflow it sets the outputs `changed`,\n`action`, `pull-request-number` and `pull-request-url`."
+    after_help = "Examples:\n  pipeline pin --from build.json                      # rewrite the files here\n  pipeline pin --from reports/*.json --propose        # what the jobs of a matrix built\n  pipeline pin --from build.json --propose --branch bot/pin --label pins --reviewer ann\n  pipeline pin --from build.json --propose --dry-run --run-id 1   # what would be on GitHub\n  pipeline pin set registry/a.yaml ghcr.io/acme/a@sha256:…\n\nThe token for --propose comes from GITHUB_TOKEN. In a workflow it sets the outputs `changed`,\n`action`, `pull-request-number` and `pull-request-url`."
 )]
 pub(in crate::cli) struct PinArgs {
     /// Pin one file
@@ -25,7 +25,7 @@ pub(in crate::cli) struct PinArgs {
     /// Leave the files alone; commit to a bot branch on GitHub and open a pull request
     #[arg(long)]
     pub(in crate::cli) propose: bool,
-    /// Only say what would change
+    /// Only say what would change, here or, with --propose, on GitHub
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
     #[command(flatten)]
