@@ -4,10 +4,14 @@
 //! busy moment of the machine meets both. The exit code does not depend on the targets.
 
 mod factory;
+mod far_registry;
+mod files;
 mod measure;
+mod modal;
 mod python;
 mod row;
 mod sample;
+mod served;
 mod skeleton;
 
 use std::path::PathBuf;
@@ -22,7 +26,7 @@ use crate::workspace;
 use row::Row;
 
 /// Every group there is.
-const GROUPS: [&str; 2] = ["skeleton", "factory"];
+const GROUPS: [&str; 3] = ["skeleton", "factory", "modal"];
 
 /// What to measure, and where the numbers go.
 #[derive(Debug, clap::Args)]
@@ -33,9 +37,12 @@ pub(crate) struct BenchArgs {
     /// Also writes the rows to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Also writes the group `factory` to docs/benchmarks
+    /// Also writes the groups `factory` and `modal` to docs/benchmarks
     #[arg(long)]
     write_docs: bool,
+    /// Only this part of the group `factory`
+    #[arg(long, value_enum, value_name = "PART", conflicts_with = "write_docs")]
+    only: Option<factory::Part>,
     /// Do not install anything; end with 2 when something is missing
     #[arg(long)]
     no_install: bool,
@@ -53,6 +60,7 @@ pub(crate) async fn command(
         groups,
         json,
         write_docs,
+        only,
         no_install,
     } = args;
     if let Some(name) = groups.iter().find(|name| !GROUPS.contains(&name.as_str())) {
@@ -69,7 +77,11 @@ pub(crate) async fn command(
         rows.extend(skeleton::rows(&root, &tools, *no_install, cancel).await?);
     }
     if wanted("factory") {
-        let measured = factory::rows(&root, &tools, *no_install, *write_docs, cancel);
+        let measured = factory::rows(&root, &tools, *no_install, *write_docs, *only, cancel);
+        rows.extend(measured.await?);
+    }
+    if wanted("modal") {
+        let measured = modal::rows(&root, &tools, *no_install, *write_docs, cancel);
         rows.extend(measured.await?);
     }
     say::data(row::table(&rows));

@@ -24,6 +24,11 @@ pub(crate) fn write(folder: &Path, count: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// The folder of a processor in the context.
+pub(crate) fn folder(index: usize) -> String {
+    format!("apps/core/processors/bench_tool_{index:05}")
+}
+
 /// A registry file; no two are the same.
 pub(crate) fn text(index: usize, image: &str) -> String {
     let timeout = 30 + index % 90;
@@ -38,7 +43,7 @@ image:
   oci: {image}
 build:
   context: .
-  dockerfile: apps/core/processors/bench_tool_{index:05}/Dockerfile
+  dockerfile: {folder}/Dockerfile
 runtime:
   cpu: '1'
   memory_gb: {memory}
@@ -89,6 +94,7 @@ outputs:
       can be explained later.
     mime: application/json
 ",
+        folder = folder(index),
         memory = 1 + index % 8,
         tokens = 500 + index,
     )

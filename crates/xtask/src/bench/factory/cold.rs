@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::GROUP;
 use super::repository::{self, Shape};
-use super::scene::{Scene, write};
+use super::scene::Scene;
 use super::warm::{build_and_pin, runbook};
+use crate::bench::files::write;
 use crate::bench::measure::{median, seconds};
 use crate::bench::row::{Row, Target};
 use crate::error::Error;

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::chart;
 use super::growth::Point;
-use super::scene::write;
+use crate::bench::files::write;
 use crate::bench::row::{self, Row};
 use crate::error::Error;
 

@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use super::GROUP;
-use super::repository::Shape;
+use super::repository::{Shape, commit};
 use super::scene::{IMAGES, Measured, Scene};
+use crate::bench::files::write;
 use crate::bench::measure::median;
 use crate::bench::row::{Row, Target};
 use crate::error::Error;
@@ -52,6 +53,7 @@ pub(super) async fn rows(scene: &Scene) -> Result<Vec<Row>, Error> {
                 .await?,
         );
     }
+    let changed = library_changed(scene, &root, &plan, &with_look_ups).await?;
     tokio::fs::remove_dir_all(&root)
         .await
         .map_err(|error| Error::io(format!("remove {}", root.display()), error))?;
@@ -88,7 +90,35 @@ pub(super) async fn rows(scene: &Scene) -> Result<Vec<Row>, Error> {
             None,
             Target::AtMost(100.0),
         ),
+        Row::new(
+            GROUP,
+            format!("plan, {what}, a shared library changed, records at a local registry"),
+            "ms",
+            median_ms(&changed),
+            None,
+            Target::AtMost(5000.0),
+        ),
     ])
+}
+
+/// `plan` when every processor is pinned and must be built, and the record beside each pin says why.
+async fn library_changed(
+    scene: &Scene,
+    root: &Path,
+    plan: &Path,
+    args: &[&str],
+) -> Result<Vec<Measured>, Error> {
+    say::line("bench: plan, pinning all and changing their library");
+    let seed = scene.script("seed.py").arg(plan).arg(root);
+    seed.run(&scene.cancel).await?;
+    let library = root.join("code/libs/runtime_common/part_00/m_0000.py");
+    write(&library, "changed = True\n")?;
+    commit(root, &scene.cancel).await?;
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        runs.push(scene.measure(&scene.pipeline, args, root).await?);
+    }
+    Ok(runs)
 }
 
 pub(super) fn median_ms(all: &[Measured]) -> f64 {

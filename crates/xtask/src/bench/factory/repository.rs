@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::scene::write;
+use crate::bench::files::write;
 use crate::bench::sample;
+pub(super) use crate::bench::sample::folder;
 use crate::error::Error;
 
 /// git takes files that are as young as its index for possibly changed; a repository that somebody
@@ -95,11 +96,6 @@ impl Shape {
         text.push_str("ENTRYPOINT [\"/app/processor/handler_000.py\"]\n");
         text
     }
-}
-
-/// The folder of a processor in the context.
-pub(super) fn folder(index: usize) -> String {
-    format!("apps/core/processors/bench_tool_{index:05}")
 }
 
 /// The registry file of a processor.

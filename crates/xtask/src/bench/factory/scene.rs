@@ -1,18 +1,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use process::{Command, Stream};
+use process::Command;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::bench::files::{make, write};
 use crate::bench::python::bench_python;
+use crate::bench::served::serve;
 use crate::error::Error;
 use crate::rehearse::build;
 use crate::say;
 use crate::tools::Tools;
 
-/// The registry is on this machine; when it takes longer, it does not come.
-const REGISTRY_LIMIT: Duration = Duration::from_secs(30);
 /// Where images go that have no pin yet.
 pub(super) const IMAGES: &str = "registry.example/bench";
 /// Images that are removed with one command.
@@ -64,7 +64,10 @@ impl Scene {
         let environment = tools.environment()?;
         let temporary = folder.path().join("registry");
         make(&temporary)?;
-        let (registry, host) = registry(&pipeline, &environment, &temporary).await?;
+        // Where the registry keeps the images.
+        let keeping = ("TMPDIR", temporary.into_os_string());
+        let variables = [&environment[..], &[keeping]].concat();
+        let (registry, host) = serve(&pipeline, &["registry"], &variables, "registry at ").await?;
         Ok(Self {
             pipeline,
             python,
@@ -156,58 +159,4 @@ impl Scene {
             .close()
             .map_err(|error| Error::io(format!("remove {}", folder.display()), error))
     }
-}
-
-/// `pipeline serve registry`, with its images below `temporary`.
-async fn registry(
-    pipeline: &Path,
-    environment: &[(&'static str, std::ffi::OsString)],
-    temporary: &Path,
-) -> Result<(process::Service, String), Error> {
-    let (send, mut lines) = tokio::sync::mpsc::unbounded_channel();
-    let mut command = Command::new(pipeline).args(["serve", "registry"]);
-    for (name, value) in environment {
-        command = command.env(name, value);
-    }
-    let service = command
-        .env("TMPDIR", temporary)
-        .on_line(move |stream, line| {
-            if let (Stream::Stdout, Some(host)) = (stream, line.strip_prefix("registry at ")) {
-                // Nobody listens any more after the first one.
-                let _ = send.send(host.trim().to_owned());
-            }
-        })
-        .start()?;
-    match tokio::time::timeout(REGISTRY_LIMIT, lines.recv()).await {
-        Ok(Some(host)) => Ok((service, host)),
-        _ => Err(Error::format(
-            "what `pipeline serve registry` says",
-            "it names no host",
-        )),
-    }
-}
-
-/// Writes a file, and the folders that lead to it.
-///
-/// # Errors
-/// When it cannot be written.
-pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
-    make(path.parent().unwrap_or(path))?;
-    std::fs::write(path, bytes)
-        .map_err(|error| Error::io(format!("write {}", path.display()), error))
-}
-
-fn make(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Error::io(format!("make {}", folder.display()), error))
-}
-
-/// A JSON file that a program wrote.
-///
-/// # Errors
-/// When it is missing or no JSON.
-pub(super) fn json(path: &Path) -> Result<serde_json::Value, Error> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Error::io(format!("read {}", path.display()), error))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::format(path.display().to_string(), error))
 }

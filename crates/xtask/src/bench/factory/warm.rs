@@ -2,7 +2,8 @@ use std::path::Path;
 
 use super::GROUP;
 use super::repository::{self, Shape};
-use super::scene::{Scene, json};
+use super::scene::Scene;
+use crate::bench::files::json;
 use crate::bench::measure::{median, seconds};
 use crate::bench::row::{Row, Target};
 use crate::error::Error;
