@@ -5,6 +5,7 @@ use registry_model::{Digest, PinnedImage, Repository};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::manifest;
+use crate::referrers::WithoutApi;
 use crate::transport::Transport;
 use crate::{Credentials, OciError, RetryPolicy};
 
@@ -24,6 +25,7 @@ pub struct ClientOptions {
 #[derive(Clone)]
 pub struct Client {
     pub(crate) transport: Arc<Transport>,
+    pub(crate) without_api: WithoutApi,
 }
 
 impl std::fmt::Debug for Client {
@@ -36,10 +38,11 @@ impl Client {
     /// A client; no request is made yet.
     ///
     /// # Errors
-    /// When the HTTP client cannot be set up.
+    /// When a proxy setting of the environment makes no sense.
     pub fn new(options: ClientOptions) -> Result<Self, OciError> {
         Ok(Self {
             transport: Arc::new(Transport::new(options)?),
+            without_api: WithoutApi::default(),
         })
     }
 

@@ -91,6 +91,6 @@ pub use describe::{ImageInfo, ImageKind};
 pub use error::OciError;
 pub use likeness::Likeness;
 pub use push::PushRefusal;
-pub use referrers::{Artifact, Referrer};
+pub use referrers::{Artifact, Attestation, Referrer};
 pub use retry::RetryPolicy;
 pub use tag::Tagged;

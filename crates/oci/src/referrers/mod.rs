@@ -1,10 +1,14 @@
 //! Artifacts beside an image: distribution specification 1.1, "Listing Referrers" and "Pushing
 //! Manifests with Subject".
 
+mod attestations;
 mod list;
 mod tag;
 
+pub use attestations::Attestation;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use registry_model::PinnedImage;
 use serde_json::{Value, json};
@@ -13,6 +17,7 @@ use crate::answer::LONGEST_BODY;
 use crate::call::Call;
 use crate::manifest::{self, Parsed, Raw};
 use crate::{Client, OciError};
+use tag::{Kind, TagList};
 
 /// The config of a manifest that needs none (image specification, "Guidance for an Empty
 /// Descriptor").
@@ -43,6 +48,24 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// Registries that were seen to answer without the referrers API, and to keep a list in a tag.
+///
+/// Both are needed: a registry that has the API may say 404 to a repository that it does not know.
+#[derive(Clone, Default)]
+pub(crate) struct WithoutApi(Arc<Mutex<BTreeSet<String>>>);
+
+impl WithoutApi {
+    fn has(&self, host: &str) -> bool {
+        let hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.contains(host)
+    }
+
+    fn add(&self, host: &str) {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.insert(host.to_owned());
+    }
+}
+
 impl Client {
     /// Stores `artifact` beside `subject` and lists it among its referrers. The same artifact
     /// attached twice is one.
@@ -54,7 +77,8 @@ impl Client {
     /// API has no compare-and-swap: a writer who takes longer between reading and writing than we
     /// wait before we look again (four times what our own change took, 250 ms at least) can still
     /// undo ours unseen. The artifact itself is never
-    /// lost, and attaching it again lists it again.
+    /// lost, and attaching it again lists it again. Entries of others that were seen and are gone
+    /// are put back.
     ///
     /// # Errors
     /// [`OciError::NotFound`] when the subject is missing; [`OciError::TooLong`];
@@ -78,33 +102,39 @@ impl Client {
             return Err(self.missing(subject, &operation).await);
         };
         let (repository, content) = (&subject.repository, &artifact.content);
-        let (config, layer) = tokio::try_join!(
-            self.put_blob(repository, EMPTY, &operation),
-            self.put_blob(repository, content, &operation)
-        )?;
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": manifest::IMAGE,
-            "artifactType": kind,
-            "config": { "mediaType": EMPTY_TYPE, "digest": config.as_str(), "size": EMPTY.len() },
-            "layers": [{
-                "mediaType": artifact.media_type,
-                "digest": layer.as_str(),
-                "size": content.len(),
-            }],
-            "subject": {
-                "mediaType": found.media_type,
-                "digest": subject.digest.as_str(),
-                "size": found.bytes.len(),
-            },
-            "annotations": artifact.annotations,
-        });
-        let raw = Raw::write(manifest::IMAGE, &manifest, &operation)?;
-        let reference = raw.digest.as_str();
-        let call = Call::put_manifest(repository, reference, &raw, &operation);
-        let answer = match self.transport.grant(&call).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.refused_write(repository, error).await),
+        let mut attempts = self.transport.attempts();
+        let (raw, answer) = loop {
+            let (config, layer) = tokio::try_join!(
+                self.put_blob(repository, EMPTY, &operation),
+                self.put_blob(repository, content, &operation)
+            )?;
+            let manifest = json!({
+                "schemaVersion": 2,
+                "mediaType": manifest::IMAGE,
+                "artifactType": kind,
+                "config": { "mediaType": EMPTY_TYPE, "digest": config.as_str(), "size": EMPTY.len() },
+                "layers": [{
+                    "mediaType": artifact.media_type,
+                    "digest": layer.as_str(),
+                    "size": content.len(),
+                }],
+                "subject": {
+                    "mediaType": found.media_type,
+                    "digest": subject.digest.as_str(),
+                    "size": found.bytes.len(),
+                },
+                "annotations": artifact.annotations,
+            });
+            let raw = Raw::write(manifest::IMAGE, &manifest, &operation)?;
+            let reference = raw.digest.as_str();
+            let call = Call::put_manifest(repository, reference, &raw, &operation);
+            match self.transport.once(&call).await {
+                Ok(answer) => break (raw, answer),
+                Err(error) => {
+                    let error = self.refused_write(repository, not_seen_yet(error)).await;
+                    attempts.again_after(error, &operation).await?;
+                }
+            }
         };
         // "Pushing Manifests with Subject": the header says that the registry keeps the list.
         if answer.header("oci-subject") != Some(subject.digest.as_str()) {
@@ -115,7 +145,8 @@ impl Client {
                 "artifactType": kind,
                 "annotations": artifact.annotations,
             });
-            self.add_to_tag(subject, &raw.digest, &entry, &operation)
+            let entry = (&raw.digest, entry);
+            self.add_to_tag(subject, Kind::Referrers, entry, &operation)
                 .await?;
         }
         Ok(repository.at(raw.digest))
@@ -123,6 +154,9 @@ impl Client {
 
     /// The artifacts attached to `subject`, oldest first as far as the registry keeps an order;
     /// of one type if asked. One that is listed twice is one. An image that is missing has none.
+    ///
+    /// One request where the registry has the referrers API, and where it is known by now that it
+    /// keeps the list in a tag; else two.
     ///
     /// # Errors
     /// [`OciError::BadReferrersTag`] when the tag with the list holds something else; others when
@@ -133,10 +167,7 @@ impl Client {
         artifact_type: Option<&str>,
     ) -> Result<Vec<Referrer>, OciError> {
         let operation = format!("list what is attached to `{subject}`");
-        let entries = match self.ask_for_referrers(subject, &operation).await? {
-            Some(entries) => entries,
-            None => self.read_tag(subject, &operation).await?.entries(),
-        };
+        let entries = self.entries(subject, &operation).await?;
         let mut seen = BTreeSet::new();
         let mut referrers = Vec::new();
         for entry in entries {
@@ -155,6 +186,24 @@ impl Client {
             }
         }
         Ok(referrers)
+    }
+
+    async fn entries(
+        &self,
+        subject: &PinnedImage,
+        operation: &str,
+    ) -> Result<Vec<Value>, OciError> {
+        let host = subject.repository.host();
+        if !self.without_api.has(host)
+            && let Some(entries) = self.ask_for_referrers(subject, operation).await?
+        {
+            return Ok(entries);
+        }
+        let list = self.read_tag(subject, Kind::Referrers, operation).await?;
+        if list != TagList::new(Kind::Referrers) {
+            self.without_api.add(host);
+        }
+        Ok(list.entries())
     }
 
     /// The content of an attached artifact: its one layer, checked against its digest.
@@ -208,6 +257,25 @@ impl Client {
                 layer.digest
             ))),
         }
+    }
+}
+
+/// A registry that is told by another writer to store the same content may, for a moment, not find
+/// it: the reference registry writes its links to content in place. What it says then is that
+/// the manifest names what it does not have.
+fn not_seen_yet(error: OciError) -> OciError {
+    match error {
+        OciError::Refused {
+            operation,
+            status: status @ 400..=404,
+            message,
+        } if message.contains("MANIFEST_BLOB_UNKNOWN") => OciError::Unavailable {
+            operation,
+            status: Some(status),
+            message,
+            retry_after: None,
+        },
+        other => other,
     }
 }
 

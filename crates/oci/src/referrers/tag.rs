@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use registry_model::{Digest, PinnedImage};
 use serde_json::{Value, json};
 use tracing::debug;
 
+use super::not_seen_yet;
 use crate::call::Call;
 use crate::manifest::{self, Raw};
 use crate::{Client, OciError, retry};
@@ -16,51 +18,102 @@ const SIGHTINGS: u32 = 3;
 /// How long a change is tried against other writers.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The list of an image's referrers, as the content of a tag. Kept as it came, so that fields and
-/// entries that others wrote survive our change.
-///
-/// Source: distribution specification, "Referrers Tag Schema".
+/// What a tag that is named after an image lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `sha256-<hex>`, an index: distribution specification, "Referrers Tag Schema".
+    Referrers,
+    /// `sha256-<hex>.att`, a manifest whose layers are attestations: cosign,
+    /// `specs/ATTESTATION_SPEC.md`.
+    Attestations,
+}
+
+impl Kind {
+    pub(super) fn tag(self, subject: &PinnedImage) -> String {
+        let end = match self {
+            Self::Referrers => "",
+            Self::Attestations => ".att",
+        };
+        format!("sha256-{}{end}", subject.digest.hex())
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Referrers => manifest::INDEX,
+            Self::Attestations => manifest::IMAGE,
+        }
+    }
+
+    fn field(self) -> &'static str {
+        match self {
+            Self::Referrers => "manifests",
+            Self::Attestations => "layers",
+        }
+    }
+}
+
+/// A list as the content of a tag. Kept as it came, so that fields and entries that others wrote
+/// survive our change.
 #[derive(PartialEq)]
-pub(super) struct TagList(Value);
+pub(super) struct TagList {
+    kind: Kind,
+    content: Value,
+}
+
+/// Entries by their digest.
+type Entries = BTreeMap<String, Value>;
 
 impl TagList {
-    fn new() -> Self {
-        Self(json!({ "schemaVersion": 2, "mediaType": manifest::INDEX, "manifests": [] }))
+    pub(super) fn new(kind: Kind) -> Self {
+        let content = json!({
+            "schemaVersion": 2, "mediaType": kind.media_type(), kind.field(): [],
+        });
+        Self { kind, content }
     }
 
     pub(super) fn entries(mut self) -> Vec<Value> {
-        match self.0["manifests"].take() {
+        match self.content[self.kind.field()].take() {
             Value::Array(entries) => entries,
             _ => Vec::new(),
         }
     }
 
-    fn lists(&self, digest: &Digest) -> bool {
-        let mut entries = self.0["manifests"].as_array().into_iter().flatten();
-        entries.any(|entry| entry["digest"].as_str() == Some(digest.as_str()))
+    /// The digest and the content of each entry that has a digest.
+    fn named(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let entries = self.content[self.kind.field()].as_array();
+        let entries = entries.into_iter().flatten();
+        entries.filter_map(|entry| Some((entry["digest"].as_str()?, entry)))
     }
 
-    fn add(&mut self, entry: &Value) {
-        if let Some(entries) = self.0["manifests"].as_array_mut() {
-            entries.push(entry.clone());
+    /// Those of `known` that are not in the list.
+    fn lacks(&self, known: &Entries) -> Vec<Value> {
+        let mut missing: BTreeMap<&str, &Value> = known
+            .iter()
+            .map(|(digest, entry)| (digest.as_str(), entry))
+            .collect();
+        for (digest, _) in self.named() {
+            missing.remove(digest);
+        }
+        missing.into_values().cloned().collect()
+    }
+
+    fn add(&mut self, more: Vec<Value>) {
+        if let Some(entries) = self.content[self.kind.field()].as_array_mut() {
+            entries.extend(more);
         }
     }
 }
 
-/// `sha256-<hex>`
-fn tag_of(subject: &PinnedImage) -> String {
-    subject.digest.as_str().replace(':', "-")
-}
-
 impl Client {
-    /// The list of an image's referrers; empty when there is no such tag.
+    /// The list in the tag; empty when there is no such tag.
     pub(super) async fn read_tag(
         &self,
         subject: &PinnedImage,
+        kind: Kind,
         operation: &str,
     ) -> Result<TagList, OciError> {
-        let found = self.look_at_tag(subject, operation).await?;
-        Ok(found.unwrap_or_else(TagList::new))
+        let found = self.look_at_tag(subject, kind, operation).await?;
+        Ok(found.unwrap_or_else(|| TagList::new(kind)))
     }
 
     /// `None` when the registry takes the tag for the image itself, as GitLab's does
@@ -68,16 +121,17 @@ impl Client {
     async fn look_at_tag(
         &self,
         subject: &PinnedImage,
+        kind: Kind,
         operation: &str,
     ) -> Result<Option<TagList>, OciError> {
-        let tag = tag_of(subject);
+        let tag = kind.tag(subject);
         let bad = |problem: String| OciError::BadReferrersTag {
             operation: operation.to_owned(),
             tag: tag.clone(),
             problem,
         };
         let raw = match self.manifest(&subject.repository, &tag, operation).await {
-            Ok(None) => return Ok(Some(TagList::new())),
+            Ok(None) => return Ok(Some(TagList::new(kind))),
             Ok(Some(raw)) => raw,
             Err(OciError::Malformed { problem, .. }) => return Err(bad(problem)),
             Err(error) => return Err(error),
@@ -85,35 +139,40 @@ impl Client {
         if raw.digest == subject.digest {
             return Ok(None);
         }
-        if raw.media_type != manifest::INDEX {
+        if raw.media_type != kind.media_type() {
             return Err(bad(format!("it is of type `{}`", raw.media_type)));
         }
-        let list: Value =
+        let content: Value =
             serde_json::from_slice(&raw.bytes).map_err(|error| bad(error.to_string()))?;
-        match list["manifests"].as_array() {
-            Some(entries) if entries.iter().all(Value::is_object) => Ok(Some(TagList(list))),
+        match content[kind.field()].as_array() {
+            Some(entries) if entries.iter().all(Value::is_object) => {
+                Ok(Some(TagList { kind, content }))
+            }
             _ => Err(bad("its entries are not as specified".to_owned())),
         }
     }
 
-    /// Adds `entry`, which names `digest`, to the list and sees to it that it stays there.
+    /// Adds `entry`, which names `digest`, to the list and sees to it that it stays there, and
+    /// with it every entry that was seen on the way: who reads before and writes after another
+    /// undoes the other's change, and whoever has seen that change puts it back.
     pub(super) async fn add_to_tag(
         &self,
         subject: &PinnedImage,
-        digest: &Digest,
-        entry: &Value,
+        kind: Kind,
+        (digest, entry): (&Digest, Value),
         operation: &str,
     ) -> Result<(), OciError> {
-        let tag = tag_of(subject);
+        let tag = kind.tag(subject);
         let begun = Instant::now();
         let mut failures = self.transport.attempts();
+        let mut known = Entries::from([(digest.to_string(), entry)]);
         let mut ours: Option<TagList> = None;
         let (mut rounds, mut sightings) = (0, 0);
         let mut alone = true;
         let mut slowest = Duration::ZERO;
         while begun.elapsed() < PATIENCE {
             let round = Instant::now();
-            let Some(mut list) = self.look_at_tag(subject, operation).await? else {
+            let Some(mut list) = self.look_at_tag(subject, kind, operation).await? else {
                 return Err(OciError::Malformed {
                     operation: operation.to_owned(),
                     problem: format!(
@@ -123,23 +182,30 @@ impl Client {
                 });
             };
             alone &= ours.as_ref().is_none_or(|ours| *ours == list);
-            if list.lists(digest) {
+            let lost = list.lacks(&known);
+            if lost.is_empty() {
                 sightings += 1;
                 if ours.is_none() || alone || sightings >= SIGHTINGS {
                     return Ok(());
                 }
             } else {
                 (rounds, sightings) = (rounds + 1, 0);
-                debug!(%subject, rounds, "adding to the list of referrers");
-                list.add(entry);
-                let raw = Raw::write(manifest::INDEX, &list.0, operation)?;
+                debug!(%subject, tag, rounds, adds = lost.len(), "writing the list in a tag");
+                list.add(lost);
+                self.complete(subject, &mut list, operation).await?;
+                let raw = Raw::write(kind.media_type(), &list.content, operation)?;
                 let call = Call::put_manifest(&subject.repository, &tag, &raw, operation);
                 // One attempt: by the next one, others may have changed the list.
                 if let Err(error) = self.transport.once(&call).await {
+                    let error = not_seen_yet(error);
                     let error = self.refused_write(&subject.repository, error).await;
                     failures.again_after(error, operation).await?;
                     continue;
                 }
+            }
+            let seen = list.named();
+            known.extend(seen.map(|(digest, entry)| (digest.to_owned(), entry.clone())));
+            if sightings == 0 {
                 ours = Some(list);
             }
             slowest = slowest.max(round.elapsed());
@@ -149,6 +215,34 @@ impl Client {
             operation: operation.to_owned(),
             tag,
         })
+    }
+
+    /// A manifest needs a config. cosign's names its layers, as that of an image does.
+    async fn complete(
+        &self,
+        subject: &PinnedImage,
+        list: &mut TagList,
+        operation: &str,
+    ) -> Result<(), OciError> {
+        if list.kind == Kind::Referrers {
+            return Ok(());
+        }
+        let layers: Vec<&str> = list.named().map(|(digest, _)| digest).collect();
+        let config = json!({
+            "architecture": "",
+            "os": "",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": layers },
+        });
+        let config = config.to_string();
+        let stored = self.put_blob(&subject.repository, config.as_bytes(), operation);
+        let digest = stored.await?;
+        list.content["config"] = json!({
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "size": config.len(),
+            "digest": digest.as_str(),
+        });
+        Ok(())
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) enum Engine {
 }
 
 /// Programs that must be found on the machine or in the tools folder.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "make",
     "git",
     "docker-registry",
@@ -72,6 +72,7 @@ const PROGRAMS: [&str; 9] = [
     "iptables",
     "tini-static",
     "cargo-deny",
+    "cosign",
     "docker",
 ];
 

@@ -1,7 +1,7 @@
 //! Programs out of Debian packages that are unpacked, not installed.
 //!
-//! For Docker on a release whose own is too old, and for the registry, whose package would also
-//! start a service. apt verifies every file against the archive's signed lists.
+//! For Docker and cosign on a release whose own is too old or missing, and for the registry, whose
+//! package would also start a service. apt verifies every file against the archive's signed lists.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(crate) const PARTIAL: &str = ".partial";
 ///
 /// # Errors
 /// When a package cannot be had, or a program cannot be put where it belongs.
-pub(crate) async fn docker(
+pub(crate) async fn parts(
     tools: &Tools,
     parts: &BTreeSet<Part>,
     privilege: Privilege,
@@ -63,6 +63,7 @@ pub(crate) async fn docker(
                     .join(part.package());
                 place(&program, &plugin_folder(privilege)?, part.package())?;
             }
+            Part::Cosign => place(&root.join("usr/bin/cosign"), &tools.bin(), part.package())?,
         }
     }
     Ok(())

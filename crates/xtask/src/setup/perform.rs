@@ -58,7 +58,7 @@ impl Performer {
                     .await?;
             }
             Step::Newer { parts } => {
-                newer::docker(tools, parts, facts.privilege, cancel).await?;
+                newer::parts(tools, parts, facts.privilege, cancel).await?;
             }
             Step::Registry => newer::registry(tools, cancel).await?,
             Step::ControlGroups => engine::mount_control_groups(facts.privilege, cancel).await?,

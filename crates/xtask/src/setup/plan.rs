@@ -9,12 +9,15 @@ const ENGINE: [u64; 1] = [23];
 const BUILDX: [u64; 2] = [0, 13];
 /// The oldest compose with `up --wait`.
 const COMPOSE: [u64; 1] = [2];
+/// The oldest cosign whose attestations and keys the tests are about.
+const COSIGN: [u64; 1] = [2];
 
 /// Packages that a plan may ask about.
-pub(crate) const PACKAGES: [&str; 18] = [
+pub(crate) const PACKAGES: [&str; 19] = [
     "busybox-static",
     "cgroupfs-mount",
     "containerd",
+    "cosign",
     "docker-buildx",
     "docker-buildx-plugin",
     "docker-cli",
@@ -60,6 +63,7 @@ pub(crate) fn plan(facts: &Facts, purpose: Purpose) -> Vec<Step> {
     draft.programs(purpose);
     draft.client();
     draft.plugins();
+    draft.cosign(purpose);
     draft.engine();
     draft.python();
     draft.own_tools(purpose);
@@ -132,6 +136,17 @@ impl Draft<'_> {
                 Some(package) => self.package(package),
                 None => self.newer(Part::Compose, "Docker Compose 2 or newer"),
             }
+        }
+    }
+
+    fn cosign(&mut self, purpose: Purpose) {
+        if purpose != Purpose::Test || self.facts.programs.contains("cosign") {
+            return;
+        }
+        if self.offers("cosign", &COSIGN) {
+            self.package("cosign");
+        } else {
+            self.newer(Part::Cosign, "cosign 2 or newer");
         }
     }
 
@@ -257,7 +272,13 @@ impl Draft<'_> {
                     .release
                     .as_ref()
                     .is_none_or(|it| it.at_least(&[13]));
-                let named = ["docker.io", "docker-cli", "docker-buildx", "docker-compose"];
+                let named = [
+                    "cosign",
+                    "docker.io",
+                    "docker-cli",
+                    "docker-buildx",
+                    "docker-compose",
+                ];
                 new && named.contains(&package)
             }
             "ubuntu" => ["docker.io", "docker-buildx", "docker-compose-v2"].contains(&package),
@@ -276,10 +297,11 @@ impl Draft<'_> {
     fn newer(&mut self, part: Part, what: &str) {
         // Programs of Debian's next release run on the one before it; on other systems, who knows.
         if !self.facts.apt || self.facts.system != "debian" {
-            self.by_hand(
-                what.to_owned(),
-                "see https://docs.docker.com/engine/install/",
-            );
+            let page = match part {
+                Part::Cosign => "https://docs.sigstore.dev/cosign/system_config/installation/",
+                _ => "https://docs.docker.com/engine/install/",
+            };
+            self.by_hand(what.to_owned(), &format!("see {page}"));
             return;
         }
         self.parts.insert(part);

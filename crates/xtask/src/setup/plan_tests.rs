@@ -61,7 +61,14 @@ fn ready() -> Facts {
     facts.client = true;
     facts.buildx = Some(version("0.13.1"));
     facts.compose = Some(version("2.26.1"));
-    facts.programs = BTreeSet::from(["make", "git", "docker-registry", "cargo-deny", "docker"]);
+    facts.programs = BTreeSet::from([
+        "make",
+        "git",
+        "docker-registry",
+        "cargo-deny",
+        "cosign",
+        "docker",
+    ]);
     facts.modal = true;
     facts.s3s_fs = true;
     facts.images = IMAGES.into_iter().collect();
@@ -104,7 +111,7 @@ fn an_engine_that_runs_is_used_as_it_is() {
 fn bookworm_takes_docker_from_the_newer_release() {
     insta::assert_snapshot!(lines(&bookworm(), Purpose::Test), @r"
     installing packages: apt-get install --yes --no-install-recommends busybox-static containerd git iptables make runc tini
-    installing Docker engine, Docker client, buildx, compose: apt-get download docker.io docker-cli docker-buildx docker-compose from Debian trixie, as those of this release are too old or missing, and unpack
+    installing Docker engine, Docker client, buildx, compose, cosign: apt-get download docker.io docker-cli docker-buildx docker-compose cosign from Debian trixie, as those of this release are too old or missing, and unpack
     installing docker-registry: apt-get download docker-registry, and unpack into /tools
     starting the Docker engine: dockerd >/tools/engine.log 2>&1 &
     installing Modal's client 1.6.4: python3 -m venv /tools/modal-1.6.4, /tools/modal-1.6.4/bin/python -m pip install modal==1.6.4

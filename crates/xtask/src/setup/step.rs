@@ -4,13 +4,15 @@ use std::path::Path;
 use super::privilege::Privilege;
 use crate::tools::{MODAL, S3S_FS, Tools};
 
-/// Parts of Docker that come from a newer release when the distribution's own are too old.
+/// What comes from a newer release when the distribution's own is too old or missing: parts of
+/// Docker, and the program that receipts are checked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     Engine,
     Client,
     Buildx,
     Compose,
+    Cosign,
 }
 
 impl Part {
@@ -20,6 +22,7 @@ impl Part {
             Self::Client => "Docker client",
             Self::Buildx => "buildx",
             Self::Compose => "compose",
+            Self::Cosign => "cosign",
         }
     }
 
@@ -30,6 +33,7 @@ impl Part {
             Self::Client => "docker-cli",
             Self::Buildx => "docker-buildx",
             Self::Compose => "docker-compose",
+            Self::Cosign => "cosign",
         }
     }
 }

@@ -1,0 +1,100 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use registry_model::{Digest, Environment};
+use serde::{Deserialize, Serialize};
+
+use super::Verdict;
+use crate::statement::{Acceptance, Kind, Outcome, Predicate, Receipt};
+
+/// A kind of receipt that a rule asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Requirement {
+    /// The kind.
+    pub kind: Kind,
+    /// The environment that it must be about; `None` for any or none.
+    pub environment: Option<Environment>,
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.environment {
+            Some(environment) => write!(f, "{} in {environment}", self.kind),
+            None => write!(f, "{}", self.kind),
+        }
+    }
+}
+
+/// How an image stands with a requirement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing<'a> {
+    /// The newest receipt that is believed says that it passed.
+    Passed(&'a Verdict),
+    /// It says that it failed.
+    Failed(&'a Verdict),
+    /// There are receipts of that kind, by their own word, and none is believed; the newest.
+    Refused(&'a Verdict),
+    /// There is none.
+    Missing,
+}
+
+impl Requirement {
+    fn is_met_by(&self, receipt: &Receipt) -> bool {
+        let environment = self.environment.as_ref();
+        receipt.kind() == Some(self.kind)
+            && environment.is_none_or(|it| receipt.facts.environment.as_ref() == Some(it))
+    }
+}
+
+/// How an image with these receipts stands with `requirement`. A later failure undoes an earlier
+/// success, and the other way round; of two of the same time, the failure counts.
+#[must_use]
+pub fn standing<'a>(verdicts: &'a [Verdict], requirement: &Requirement) -> Standing<'a> {
+    let of_kind = |verdict: &&Verdict| {
+        let receipt = verdict.receipt.as_ref();
+        receipt.is_some_and(|receipt| requirement.is_met_by(receipt))
+    };
+    let candidates = || verdicts.iter().filter(of_kind);
+    if let Some(newest) = newest(candidates().filter(|it| it.believed().is_some())) {
+        let outcome = newest.believed().and_then(Receipt::outcome);
+        return match outcome {
+            Some(Outcome::Passed) => Standing::Passed(newest),
+            Some(Outcome::Failed) | None => Standing::Failed(newest),
+        };
+    }
+    newest(candidates()).map_or(Standing::Missing, Standing::Refused)
+}
+
+/// The receipt by which the image need not be tested again: the newest believed one of this suite
+/// at these inputs, if it passed.
+#[must_use]
+pub fn already_accepted<'a>(
+    verdicts: &'a [Verdict],
+    suite: &str,
+    inputs: &Digest,
+) -> Option<&'a Verdict> {
+    let same = |verdict: &&Verdict| match verdict.believed().map(|it| &it.predicate) {
+        Some(Predicate::Acceptance(Acceptance {
+            suite: tested,
+            inputs: Some(at),
+            ..
+        })) => tested == suite && at == inputs,
+        _ => false,
+    };
+    let newest = newest(verdicts.iter().filter(same))?;
+    let passed = newest.believed()?.outcome() == Some(Outcome::Passed);
+    passed.then_some(newest)
+}
+
+fn newest<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Option<&'a Verdict> {
+    verdicts.max_by_key(|verdict| age_of(verdict))
+}
+
+/// Undated ones are the oldest.
+fn age_of(verdict: &Verdict) -> (Option<Timestamp>, bool) {
+    let receipt = verdict.receipt.as_ref();
+    let time = receipt.and_then(|receipt| receipt.facts.time);
+    let failed = receipt.and_then(Receipt::outcome) != Some(Outcome::Passed);
+    (time, failed)
+}
