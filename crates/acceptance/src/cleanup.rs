@@ -13,8 +13,10 @@ const ROUNDS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const IMAGE: &str = "image";
+
 /// What the engine calls each kind, how it lists them and how it removes them.
-const KINDS: [(&str, &[&str], &[&str]); 3] = [
+const KINDS: [(&str, &[&str], &[&str]); 4] = [
     (
         "container",
         &["ps", "--all", "--quiet"],
@@ -25,6 +27,12 @@ const KINDS: [(&str, &[&str], &[&str]); 3] = [
         "volume",
         &["volume", "ls", "--quiet"],
         &["volume", "rm", "--force"],
+    ),
+    // Found by its name: an image that is imported has no label.
+    (
+        IMAGE,
+        &["image", "ls", "--quiet", "--no-trunc"],
+        &["image", "rm", "--force"],
     ),
 ];
 
@@ -122,7 +130,11 @@ async fn remove_all(
 async fn sweep(project: &str, cancel: &CancellationToken) -> Result<Vec<String>, ProcessError> {
     let filter = format!("label=com.docker.compose.project={project}");
     let docker = |words: &[&str]| Command::new("docker").args(words).timeout(PATIENCE);
-    let lists = KINDS.map(|(_, list, _)| docker(list).args(["--filter", &filter]).run(cancel));
+    let named = format!("reference={project}:*");
+    let lists = KINDS.map(|(kind, list, _)| {
+        let filter = if kind == IMAGE { &named } else { &filter };
+        docker(list).args(["--filter", filter]).run(cancel)
+    });
     let mut found = Vec::new();
     // In this order: a network or volume in use cannot be removed.
     for ((kind, _, remove), listed) in KINDS.iter().zip(join_all(lists).await) {

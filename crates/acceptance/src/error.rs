@@ -91,6 +91,45 @@ pub enum AcceptanceError {
         #[source]
         source: Box<ProcessError>,
     },
+    /// The engine did not do what it was asked for.
+    #[error("have the Docker engine {doing}")]
+    Docker {
+        /// What it should do: `start …`.
+        doing: String,
+        /// What it said.
+        #[source]
+        source: Box<bollard::errors::Error>,
+    },
+    /// The engine runs on a kind of machine that nothing is known of.
+    #[error("hold folders on an engine for {found}: only amd64 and arm64 are known")]
+    EngineArch {
+        /// Its kind.
+        found: String,
+    },
+    /// A case that was asked for does not exist.
+    #[error("find the acceptance case `{case}`")]
+    UnknownCase {
+        /// The case.
+        case: String,
+        /// The cases that there are.
+        known: Vec<String>,
+    },
+    /// A file that a case names cannot be used.
+    #[error("use `{}` in the case {case}: {problem}", path.display())]
+    CaseFile {
+        /// The processor and the case.
+        case: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Images do not do what their contracts say.
+    #[error("hold the images to their contracts: {}", broken(report))]
+    Contract {
+        /// What was done, with every violation.
+        report: Box<AcceptanceReport>,
+    },
     /// The suite could not be started.
     #[error("start the suite in `{}`", directory.display())]
     SuiteStart {
@@ -190,12 +229,17 @@ impl AcceptanceError {
             | Self::EmptyCommand
             | Self::NoCompose
             | Self::OldCompose { .. }
+            | Self::EngineArch { .. }
+            | Self::UnknownCase { .. }
+            | Self::CaseFile { .. }
             | Self::NoEngine { .. } => ErrorClass::Input,
             Self::Cancelled => ErrorClass::Cancelled,
             Self::Pending { .. }
             | Self::Images { .. }
             | Self::StackUp { .. }
             | Self::Engine { .. }
+            | Self::Docker { .. }
+            | Self::Contract { .. }
             | Self::SuiteStart { .. }
             | Self::Suite { .. }
             | Self::Workspace { .. }
@@ -209,11 +253,11 @@ impl AcceptanceError {
         self.class() == ErrorClass::Cancelled
     }
 
-    /// What was done before a suite failed.
+    /// What was done before a suite or a contract failed.
     #[must_use]
     pub fn report(&self) -> Option<&AcceptanceReport> {
         match self {
-            Self::Suite { report, .. } => Some(report),
+            Self::Suite { report, .. } | Self::Contract { report } => Some(report),
             _ => None,
         }
     }
@@ -267,7 +311,20 @@ impl AcceptanceError {
                 }
                 _ => "start it (systemctl start docker), or set DOCKER_HOST".into(),
             },
-            Self::Engine { .. } => "check that the engine answers: docker version".into(),
+            Self::UnknownCase { known, .. } => match known.is_empty() {
+                true => "`acceptance.cases` of a registry file has them".into(),
+                false => format!("there is: {}", known.join(", ")),
+            },
+            Self::CaseFile { .. } => "see `acceptance.cases` of the registry file".into(),
+            Self::Contract { .. } => {
+                "put the processor right, or its `acceptance` in the registry file; \
+                 docs/acceptance.md says what each line means"
+                    .into()
+            }
+            Self::EngineArch { .. } => "run it on another machine, or set DOCKER_HOST".into(),
+            Self::Engine { .. } | Self::Docker { .. } => {
+                "check that the engine answers: docker version".into()
+            }
             Self::SuiteStart { .. } => {
                 "install the program, or set `acceptance.command` in pipeline.yml".into()
             }
@@ -279,6 +336,27 @@ impl AcceptanceError {
             }
         })
     }
+}
+
+/// The violations, one a line, as many as people read.
+fn broken(report: &AcceptanceReport) -> String {
+    const MOST: usize = 20;
+    let crate::ContractReport::Ran { cases, .. } = &report.contract else {
+        return String::new();
+    };
+    let failed = cases.iter().filter(|case| !case.is_passed());
+    let mut text = format!("{} of {} cases failed", failed.clone().count(), cases.len());
+    let all: Vec<String> = failed
+        .flat_map(|case| {
+            let of_case = move |violation| crate::ViolationText(case, violation).to_string();
+            case.violations.iter().map(of_case)
+        })
+        .collect();
+    text.push_str(&list(&all[..all.len().min(MOST)]));
+    if all.len() > MOST {
+        text.push_str(&format!("\n  and {} more, in the report", all.len() - MOST));
+    }
+    text
 }
 
 /// Only chooses the advice: what is wrong is told by the error itself.

@@ -42,6 +42,7 @@
 
 mod cleanup;
 mod compose;
+mod contract;
 mod diagnosis;
 mod error;
 mod guard;
@@ -54,10 +55,14 @@ mod report;
 mod run;
 mod suite;
 
+pub use contract::{
+    ArtifactReport, CasePlan, CaseReport, CaseSource, ContractPlan, ContractReport, RunLimits,
+    Violation, ViolationCode, ViolationText,
+};
 pub use diagnosis::ServiceDiagnosis;
 pub use error::{AcceptanceError, ErrorClass, ImageProblem, ImageWhy};
 pub use guard::{PendingPin, guard};
-pub use options::{AcceptanceOptions, Sources};
+pub use options::{AcceptanceOptions, Part, Sources};
 pub use plan::{AcceptancePlan, Configured, StackPlan, SuitePlan, plan};
 pub use preflight::preflight;
 pub use report::{

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use registry_model::Platform;
+use registry_model::{Entry, Platform};
 
 use crate::AcceptanceError;
+use crate::contract::{self, CaseSource};
 
 const COMPOSE_NAMES: [&str; 4] = [
     "compose.yaml",
@@ -38,6 +39,19 @@ pub struct AcceptanceOptions {
     pub platform: Platform,
     /// Where the suite leaves its JUnit files; `None` is a folder that goes with the run.
     pub report_dir: Option<PathBuf>,
+    /// `None` does all that is configured.
+    pub only: Option<Part>,
+    /// The cases of the contract that run, by name; `None` runs all.
+    pub cases: Option<Vec<String>>,
+}
+
+/// One of the two things that prove an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The cases of the registry files.
+    Contract,
+    /// The services and the suite.
+    Suite,
 }
 
 impl AcceptanceOptions {
@@ -54,6 +68,8 @@ impl AcceptanceOptions {
             wait_timeout: Duration::from_secs(2 * 60),
             platform: Platform::linux_amd64(),
             report_dir: None,
+            only: None,
+            cases: None,
         }
     }
 }
@@ -69,6 +85,8 @@ pub struct Sources {
     pub compose: Option<(PathBuf, String)>,
     /// The Makefile and its text, if there is one.
     pub makefile: Option<(PathBuf, String)>,
+    /// The cases of the contract; see [`Self::with_cases`].
+    pub cases: Vec<CaseSource>,
 }
 
 impl Sources {
@@ -101,11 +119,19 @@ impl Sources {
             directory,
             compose: compose.map(with_text).transpose()?,
             makefile: makefile.map(with_text).transpose()?,
+            cases: Vec::new(),
         })
     }
-}
 
-impl Sources {
+    /// Adds the acceptance cases of the enabled `entries`, with the files that they name.
+    ///
+    /// # Errors
+    /// When such a file cannot be read, is too large, or is no JSON where it should be.
+    pub fn with_cases(self, entries: &[Entry]) -> Result<Self, AcceptanceError> {
+        let cases = contract::read(&self.root, entries)?;
+        Ok(Self { cases, ..self })
+    }
+
     /// A path of the repository as people write it: relative to the root, which may be a copy that
     /// is gone when somebody reads this.
     pub(crate) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {

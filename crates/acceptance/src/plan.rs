@@ -5,15 +5,18 @@ use std::time::Duration;
 use registry_model::Platform;
 use serde::Serialize;
 
-use crate::{AcceptanceError, AcceptanceOptions, Sources};
+use crate::contract::{self, ContractPlan};
+use crate::{AcceptanceError, AcceptanceOptions, Part, Sources};
 
 const USUAL_SERVICES: [&str; 3] = ["postgres", "redis", "minio"];
 const USUAL_TARGET: &str = "test-acceptance";
 
 /// What a run would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AcceptancePlan {
+    /// The cases that each image is held against alone.
+    pub contract: Configured<ContractPlan>,
     /// The services around the processors.
     pub stack: Configured<StackPlan>,
     /// The tests.
@@ -82,12 +85,28 @@ pub fn plan(
     options: &AcceptanceOptions,
     sources: &Sources,
 ) -> Result<AcceptancePlan, AcceptanceError> {
+    let not_asked = |part: Part| options.only.is_some_and(|only| only != part);
+    let contract = match not_asked(Part::Contract) {
+        true => left_out(),
+        false => contract::plan(&sources.cases, options.cases.as_deref())?,
+    };
+    let (stack, suite) = match not_asked(Part::Suite) {
+        true => (left_out(), left_out()),
+        false => (stack(options, sources)?, suite(options, sources)?),
+    };
     Ok(AcceptancePlan {
-        stack: stack(options, sources)?,
-        suite: suite(options, sources)?,
+        contract,
+        stack,
+        suite,
         env: options.env.clone(),
         platform: options.platform.clone(),
     })
+}
+
+fn left_out<T>() -> Configured<T> {
+    Configured::NotConfigured {
+        add: "nothing: only the other part was asked for".into(),
+    }
 }
 
 fn stack(
@@ -218,6 +237,7 @@ mod tests {
             directory: "/r/code".into(),
             compose: compose.map(|text| at("compose.yml", text)),
             makefile: makefile.map(|text| at("Makefile", text)),
+            cases: Vec::new(),
         }
     }
 
@@ -230,6 +250,11 @@ mod tests {
         );
         assert_json_snapshot!(made.unwrap(), @r#"
         {
+          "contract": {
+            "not-configured": {
+              "add": "`acceptance.cases` to the registry file of a processor"
+            }
+          },
           "stack": {
             "configured": {
               "file": "/r/code/compose.yml",

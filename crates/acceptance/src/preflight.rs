@@ -19,7 +19,9 @@ pub async fn preflight(
 ) -> Result<(), AcceptanceError> {
     let needs = Needs {
         compose: is_configured(&plan.stack),
-        engine: is_configured(&plan.stack) || is_configured(&plan.suite),
+        engine: is_configured(&plan.stack)
+            || is_configured(&plan.suite)
+            || is_configured(&plan.contract),
     };
     needs.check(cancel).await.map(drop)
 }

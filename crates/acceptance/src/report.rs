@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use registry_model::{PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
-use crate::ServiceDiagnosis;
+use crate::{ContractReport, ServiceDiagnosis};
 
 /// What a run of the stage did. Times are wall-clock seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct AcceptanceReport {
     pub project: String,
     /// What was proven, in the order of the registry.
     pub images: Vec<ProvenImage>,
+    /// How they fared alone.
+    pub contract: ContractReport,
     /// The services around it.
     pub stack: StackReport,
     /// The tests.
@@ -128,11 +130,11 @@ pub struct FailedCase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The suite passed.
+    /// Everything that there was to pass was passed: contract, suite or both.
     Passed,
-    /// The suite did not.
+    /// Something was not.
     Failed,
-    /// The repository has no suite, so nothing was proven, with or without a stack.
+    /// The repository has neither cases nor a suite, so nothing was proven, with or without a stack.
     NotConfigured,
 }
 

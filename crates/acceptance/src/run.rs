@@ -13,16 +13,17 @@ use crate::preflight::Needs;
 use crate::report::ProvenImage;
 use crate::suite::{self, Ended};
 use crate::{
-    AcceptanceError, AcceptancePlan, AcceptanceReport, Configured, ServiceReport, StackPlan,
-    StackReport, SuiteReport, Verdict, images,
+    AcceptanceError, AcceptancePlan, AcceptanceReport, Configured, ContractReport, ServiceReport,
+    StackPlan, StackReport, SuiteReport, Verdict, contract, images,
 };
 
 /// Proves `images` as `plan` says, and leaves nothing behind but the images it pulled.
 ///
 /// # Errors
-/// Every way for what is configured not to pass. A suite that failed carries the whole report
-/// ([`AcceptanceError::report`]). Without a suite nothing is proven, which is no error but the
-/// verdict [`Verdict::NotConfigured`]; a stack is brought up all the same.
+/// Every way for what is configured not to pass. A suite or a contract that failed carries the whole
+/// report ([`AcceptanceError::report`]); the suite runs even if the contract does not hold, so that
+/// one run tells all. With neither of them nothing is proven, which is no error but the verdict
+/// [`Verdict::NotConfigured`]; a stack is brought up all the same.
 pub async fn run(
     plan: &AcceptancePlan,
     images: &[(ProcessorRef, PinnedImage)],
@@ -34,7 +35,7 @@ pub async fn run(
     );
     let mut report = empty_report(plan, images, &project);
     let stack = plan.stack.get();
-    if stack.is_none() && plan.suite.get().is_none() {
+    if stack.is_none() && plan.suite.get().is_none() && plan.contract.get().is_none() {
         return Ok(report);
     }
     let needs = Needs {
@@ -74,7 +75,18 @@ pub async fn run(
         // The first error is the cause; this one must not hide it.
         tracing::error!(%error, "cannot take down the stack");
     }
-    let Proven { up, ended } = proven?;
+    let Proven {
+        contract,
+        up,
+        ended,
+    } = proven?;
+    if let Some(contract) = contract {
+        report.contract = contract;
+    }
+    let broken = !report.contract.is_passed();
+    if broken {
+        report.verdict = Verdict::Failed;
+    }
     if let (Some(stack), Some(up)) = (stack, up) {
         report.stack = up.report(stack, down_seconds);
     }
@@ -97,6 +109,14 @@ pub async fn run(
             });
         }
     }
+    if broken {
+        if let Err(error) = torn_down {
+            tracing::error!(%error, "cannot take down the stack");
+        }
+        return Err(AcceptanceError::Contract {
+            report: Box::new(report),
+        });
+    }
     torn_down?;
     Ok(report)
 }
@@ -109,6 +129,7 @@ fn empty_report(
 ) -> AcceptanceReport {
     let add = |add: &Option<&String>| add.cloned().unwrap_or_default();
     let (stack, suite) = (missing(&plan.stack), missing(&plan.suite));
+    let contract = missing(&plan.contract);
     AcceptanceReport {
         schema: 1,
         project: project.to_owned(),
@@ -120,9 +141,12 @@ fn empty_report(
             })
             .collect(),
         // Services that are healthy prove nothing about images.
-        verdict: match &suite {
-            Some(_) => Verdict::NotConfigured,
-            None => Verdict::Passed,
+        verdict: match (&contract, &suite) {
+            (Some(_), Some(_)) => Verdict::NotConfigured,
+            _ => Verdict::Passed,
+        },
+        contract: ContractReport::NotConfigured {
+            add: add(&contract),
         },
         stack: StackReport::NotConfigured { add: add(&stack) },
         suite: SuiteReport::NotConfigured { add: add(&suite) },
@@ -142,6 +166,7 @@ fn command_of(plan: &AcceptancePlan) -> String {
 }
 
 struct Proven {
+    contract: Option<ContractReport>,
     up: Option<Up>,
     ended: Option<Ended>,
 }
@@ -188,12 +213,21 @@ async fn prove(
     workspace: &Path,
     cancel: &CancellationToken,
 ) -> Result<Proven, AcceptanceError> {
+    // First, as it takes seconds and the stack may take minutes.
+    let contract = match plan.contract.get() {
+        Some(cases) => Some(contract::run(cases, images, project, cancel).await?),
+        None => None,
+    };
     let mut up = match (plan.stack.get(), compose) {
         (Some(stack), Some(compose)) => Some(start(stack, compose, project, cancel).await?),
         _ => None,
     };
     let Some(suite) = plan.suite.get() else {
-        return Ok(Proven { up, ended: None });
+        return Ok(Proven {
+            contract,
+            up,
+            ended: None,
+        });
     };
     let running = up.as_ref().map_or(&[][..], |up| &up.containers);
     let mut env: Vec<(String, String)> = plan.env.clone().into_iter().collect();
@@ -203,6 +237,7 @@ async fn prove(
         up.diagnoses = diagnose(project, cancel).await;
     }
     Ok(Proven {
+        contract,
         up,
         ended: Some(ended),
     })

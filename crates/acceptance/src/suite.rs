@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use process::{Command, ProcessError};
 use registry_model::{PinnedImage, ProcessorRef};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::diagnosis::Container;
@@ -155,6 +156,15 @@ fn prepare(
     };
     std::fs::create_dir_all(&report_dir).map_err(wrong)?;
     Ok((image_file, report_dir))
+}
+
+/// The credentials in the environment of this process, as far as they are long enough to be some.
+pub(crate) fn credentials() -> Vec<SecretString> {
+    const SHORTEST: usize = 8;
+    std::env::vars()
+        .filter(|(name, value)| is_credential(name) && value.len() >= SHORTEST)
+        .map(|(_, value)| SecretString::from(value))
+        .collect()
 }
 
 fn is_credential(name: &str) -> bool {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::{PinnedImage, Platform, ProcessorRef, Repository, SmokeSpec};
+use crate::{AcceptanceSpec, PinnedImage, Platform, ProcessorRef, Repository, SmokeSpec};
 
 /// One processor as its registry file describes it.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +26,8 @@ pub struct Entry {
     pub runtime: Runtime,
     /// How it is called once it is deployed, where that differs from the others.
     pub smoke: Option<SmokeSpec>,
+    /// The cases that its image must pass before it is deployed.
+    pub acceptance: Option<AcceptanceSpec>,
     /// `false` leaves it out of every stage; default `true`.
     pub enabled: bool,
     /// The text of the file, for [`Self::document`].

@@ -193,6 +193,7 @@ macro_rules! codes {
 
 codes! {
     ALIAS_EXPANSION = "alias-expansion", "aliases make the document far larger than the file, or an anchor contains itself";
+    BAD_ACCEPTANCE = "bad-acceptance", "a value below `acceptance` or `outputs` is not what it should be, is missing, or names a file that is not there";
     BAD_ARG_NAME = "bad-arg-name", "a name below `build.args` has other characters than letters, digits and `_`, or starts with a digit";
     BAD_DIGEST = "bad-digest", "what follows the `@` of an image is neither `sha256:` with 64 hexadecimal digits in lower case nor a placeholder";
     BAD_GLOB = "bad-glob", "a pattern for registry files can't be used: it is malformed, absolute, or leaves the repository";

@@ -53,6 +53,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acceptance;
 mod digest;
 mod entry;
 mod finding;
@@ -64,6 +65,9 @@ mod select;
 mod smoke;
 mod yaml;
 
+pub use acceptance::{
+    AcceptanceSpec, ArtifactPath, Budget, Case, CaseInputs, CaseName, Limits, MediaType, Mode,
+};
 pub use digest::{Digest, DigestError};
 pub use entry::{BuildSpec, Entry, Pin, PinPlace, PinState, Runtime, SecretNames};
 pub use finding::{CODES, Finding, Findings, Position, Severity};

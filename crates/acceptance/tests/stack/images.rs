@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Image, Repo, docker, remove_image, unique};
 
 /// A registry on this machine, for as long as the value lives.
-struct LocalRegistry {
+pub(crate) struct LocalRegistry {
     _folder: tempfile::TempDir,
     _service: process::Service,
     host: String,
 }
 
 impl LocalRegistry {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let program = process::which("docker-registry")
             .expect("docker-registry is missing; install it with: apt-get install docker-registry");
         let folder = tempfile::tempdir().unwrap();
@@ -52,7 +52,7 @@ impl LocalRegistry {
     }
 
     /// Pushes `image`, forgets it locally, and returns `<repository>@sha256:…`.
-    async fn push(&self, image: &Image) -> String {
+    pub(crate) async fn push(&self, image: &Image) -> String {
         let tag = format!("{}/acme/{}:1", self.host, unique("app"));
         docker(&["tag", &image.0, &tag]).await;
         docker(&["push", "--quiet", &tag]).await;

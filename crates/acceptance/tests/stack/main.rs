@@ -6,8 +6,11 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod contract;
+mod faults;
 mod images;
 mod machine;
+mod processor;
 mod suite;
 mod support;
 mod up;

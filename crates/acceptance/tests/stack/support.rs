@@ -31,15 +31,39 @@ pub(crate) struct Image(pub(crate) String);
 
 impl Image {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}, &[]).await
+    }
+
+    /// With what `add` puts into its file system, and instructions of a Dockerfile.
+    pub(crate) async fn with(add: impl FnOnce(&Path), changes: &[&str]) -> Self {
         let busybox = process::which("busybox")
             .expect("busybox is missing; install it with: apt-get install busybox-static");
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("bin")).unwrap();
         std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
         std::fs::copy(busybox, folder.path().join("bin/busybox")).unwrap();
-        for applet in ["sh", "nc", "sleep", "httpd", "echo", "true", "cat"] {
+        for applet in [
+            "sh",
+            "nc",
+            "sleep",
+            "httpd",
+            "echo",
+            "true",
+            "cat",
+            "cut",
+            "dd",
+            "id",
+            "ln",
+            "mkdir",
+            "mkfifo",
+            "sha256sum",
+            "tail",
+            "wc",
+            "yes",
+        ] {
             std::os::unix::fs::symlink("busybox", folder.path().join("bin").join(applet)).unwrap();
         }
+        add(folder.path());
         let layer = Command::new("tar")
             .arg("-C")
             .arg(folder.path())
@@ -49,8 +73,11 @@ impl Image {
             .unwrap()
             .stdout;
         let name = unique("acceptance-test");
+        let changes = changes.iter().flat_map(|change| ["-c", change]);
         Command::new("docker")
-            .args(["import", "-c", "ENV PATH=/bin", "-", &name])
+            .args(["import", "-c", "ENV PATH=/bin"])
+            .args(changes)
+            .args(["-", &name])
             .stdin(layer)
             .run(&CancellationToken::new())
             .await

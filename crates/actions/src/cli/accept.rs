@@ -1,11 +1,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use acceptance::{AcceptanceOptions, Sources, StackReport, SuiteReport, Verdict};
+use acceptance::{
+    AcceptanceOptions, AcceptanceReport, ContractReport, Part, Sources, StackReport, SuiteReport,
+    Verdict,
+};
 use registry_model::{Entry, Platform};
 use tokio_util::sync::CancellationToken;
 
-use super::args::AcceptArgs;
+use super::accept_contract as contract;
+use super::args::{AcceptArgs, AcceptPart};
 use super::context::Context;
 use super::report::{self, Report};
 use super::stage::{End, stage};
@@ -18,26 +22,33 @@ pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result
     let context = Context::open(&args.repo)?;
     let entries: Vec<Entry> = context.entries()?.into_iter().cloned().collect();
     let images = acceptance::guard(&entries, &Platform::linux_amd64())?;
-    let options = options(&context.root, &context.config);
-    let plan = acceptance::plan(&options, &Sources::read(&options)?)?;
+    let mut options = options(&context.root, &context.config);
+    options.only = only(args)?;
+    options.cases = (!args.cases.is_empty()).then(|| args.cases.clone());
+    let sources = Sources::read(&options)?.with_cases(&entries)?;
+    let plan = acceptance::plan(&options, &sources)?;
     let work = async {
         let ended = acceptance::run(&plan, &images, cancel).await;
         if let Err(error) = &ended
             && let Some(report) = error.report()
         {
+            contract::tell(&report.contract, to.is_stdout())?;
             to.deliver_failed(report);
         }
         Ok(ended?)
     };
     let report = stage("acceptance", work, |report| match report.verdict {
-        Verdict::Passed => End::Done(suite(&report.suite)),
-        Verdict::NotConfigured => End::NotConfigured(suite(&report.suite)),
-        Verdict::Failed => End::Failed(suite(&report.suite)),
+        Verdict::Passed => End::Done(proven(report)),
+        Verdict::NotConfigured => End::NotConfigured(proven(report)),
+        Verdict::Failed => End::Failed(proven(report)),
     })
     .await?;
+    super::summary::write(|| contract::markdown(&report.contract))?;
     let delivered = to.deliver(&report, || {
         format!(
-            "stack: {}\nsuite: {}\n",
+            "{}contract: {}\nstack: {}\nsuite: {}\n",
+            contract::table(&report.contract),
+            contract::line(&report.contract),
             stack(&report.stack),
             suite(&report.suite)
         )
@@ -47,6 +58,32 @@ pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result
         Verdict::Failed => Exit::Acceptance,
     };
     report::ended(Ok(exit), delivered)
+}
+
+/// What is asked for: a case is one of the contract.
+fn only(args: &AcceptArgs) -> Result<Option<Part>, Failure> {
+    match (args.part, args.cases.is_empty()) {
+        (Some(AcceptPart::Suite), false) => {
+            let text = "run a case of the contract: `--part suite` leaves it out";
+            Err(Failure::new(Exit::Input, text))
+        }
+        (Some(AcceptPart::Suite), true) => Ok(Some(Part::Suite)),
+        (Some(AcceptPart::Contract), _) | (None, false) => Ok(Some(Part::Contract)),
+        (None, true) => Ok(None),
+    }
+}
+
+/// One line about what there was to prove.
+fn proven(report: &AcceptanceReport) -> String {
+    match (&report.contract, &report.suite) {
+        (ContractReport::Ran { .. }, SuiteReport::Ran { .. }) => format!(
+            "{}; {}",
+            contract::line(&report.contract),
+            suite(&report.suite)
+        ),
+        (ContractReport::Ran { .. }, _) => contract::line(&report.contract),
+        _ => suite(&report.suite),
+    }
 }
 
 /// The acceptance stage as `pipeline.yml` has it.

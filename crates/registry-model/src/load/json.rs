@@ -25,8 +25,14 @@ struct Converter<'t, 'e> {
     left: usize,
 }
 
-/// The value of `node`; when JSON has none for it, a finding where the trouble is.
-pub(super) fn value(reader: &mut Reader<'_>, node: NodeId, field: &str) -> Option<Value> {
+/// The value of `node`; when JSON has none for it, a finding where the trouble is, with the code
+/// `bad`.
+pub(super) fn value(
+    reader: &mut Reader<'_>,
+    bad: &'static str,
+    node: NodeId,
+    field: &str,
+) -> Option<Value> {
     let mut converter = Converter {
         tree: reader.tree,
         left: LARGEST,
@@ -37,7 +43,7 @@ pub(super) fn value(reader: &mut Reader<'_>, node: NodeId, field: &str) -> Optio
             let (code, what) = match problem {
                 Problem::TooLarge => (code::ALIAS_EXPANSION, "is too large to be sent"),
                 Problem::TooDeep => (code::ALIAS_EXPANSION, "is nested too deeply"),
-                Problem::NotJson(what) => (code::BAD_SMOKE, what),
+                Problem::NotJson(what) => (bad, what),
             };
             reader.error(at, code, format!("`{field}` {what}"), None);
             None

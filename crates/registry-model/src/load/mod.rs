@@ -1,7 +1,9 @@
 //! From a repository to the entries of its registry.
 
+mod acceptance;
 mod build;
 mod document;
+mod fields;
 mod files;
 mod image;
 mod json;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::files::Found;
 use super::registry::{LoadOptions, Named};
-use super::{build, document, image, paths, runtime, secrets, smoke};
+use super::{acceptance, build, document, image, paths, runtime, secrets, smoke};
 use crate::finding::{Finding, Position, Severity, code};
 use crate::yaml::{Kind, MAX_BYTES, NodeId, Resolved, Source, Tree, resolve};
 use crate::{Entry, ProcessorRef};
@@ -161,6 +161,7 @@ impl<'a> Reader<'a> {
             enabled,
         };
         let build = build::read(self, document, named.as_ref(), &place);
+        let acceptance = acceptance::read(self, document, &place);
         document::check(self, document);
         if self.errors > 0 {
             return None;
@@ -174,6 +175,7 @@ impl<'a> Reader<'a> {
             secrets,
             runtime,
             smoke,
+            acceptance,
             enabled,
             text: self.text.into(),
         })

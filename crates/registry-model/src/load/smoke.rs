@@ -1,14 +1,13 @@
 //! `smoke`: how a deployed processor is called, and what it must answer.
 
-use std::str::FromStr;
-
 use serde_json::Value;
 
+use super::fields::{choice, last, present, refuse_unknown, sound, word};
 use super::json;
 use super::reader::Reader;
 use crate::finding::code;
 use crate::yaml::NodeId;
-use crate::{Canary, Cost, Expect, NameError, Negative, NegativeAsk, SecretNames, SmokeSpec};
+use crate::{Canary, Cost, Expect, Negative, NegativeAsk, SecretNames, SmokeSpec};
 
 /// A day: nothing at Modal runs longer.
 const LONGEST: f64 = 86_400.0;
@@ -29,7 +28,7 @@ pub(super) fn read(
     ];
     refuse_unknown(reader, smoke, "smoke", &known);
     Some(SmokeSpec {
-        function: word(reader, smoke, "smoke.function"),
+        function: word(reader, code::BAD_SMOKE, smoke, "smoke.function"),
         payload: payload(reader, smoke, "smoke.payload"),
         expect: expect(reader, smoke),
         timeout_seconds: timeout(reader, smoke, "smoke.timeout-seconds"),
@@ -70,7 +69,7 @@ fn negative(reader: &mut Reader<'_>, smoke: NodeId, secrets: &SecretNames) -> Op
         let hint = "name the error that must come, as in `code: ERR_MISSING_SECRET`";
         reader.error(negative, code::BAD_SMOKE, message, Some(hint));
     }
-    let code = word(reader, negative, "smoke.negative.code");
+    let code = word(reader, code::BAD_SMOKE, negative, "smoke.negative.code");
     let timeout_seconds = timeout(reader, negative, "smoke.negative.timeout-seconds");
     Some(Negative {
         ask: ask?,
@@ -110,9 +109,15 @@ fn canary(reader: &mut Reader<'_>, smoke: NodeId) -> Option<Canary> {
         payload: payload(reader, canary, "smoke.canary.payload"),
         max_cost: most.and_then(|most| {
             let (_, at) = reader.find(canary, "max-cost")?;
-            sound(reader, at, &format!("`{field}` is"), Cost::try_from(most))
+            sound(
+                reader,
+                code::BAD_SMOKE,
+                at,
+                &format!("`{field}` is"),
+                Cost::try_from(most),
+            )
         }),
-        cost: word(reader, canary, "smoke.canary.cost"),
+        cost: word(reader, code::BAD_SMOKE, canary, "smoke.canary.cost"),
         timeout_seconds: timeout(reader, canary, "smoke.canary.timeout-seconds"),
     })
 }
@@ -126,13 +131,14 @@ fn expect(reader: &mut Reader<'_>, smoke: NodeId) -> Option<Expect> {
         if !reader.tree.is_merge(*key) {
             sound(
                 reader,
+                code::BAD_SMOKE,
                 *key,
                 "`smoke.expect` has the key",
                 Expect::pointer(text),
             );
         }
     }
-    let Value::Object(map) = json::value(reader, expect, "smoke.expect")? else {
+    let Value::Object(map) = json::value(reader, code::BAD_SMOKE, expect, "smoke.expect")? else {
         return None;
     };
     if map.is_empty() {
@@ -145,13 +151,7 @@ fn expect(reader: &mut Reader<'_>, smoke: NodeId) -> Option<Expect> {
 
 fn payload(reader: &mut Reader<'_>, map: NodeId, field: &str) -> Option<Value> {
     let value = present(reader, map, last(field))?;
-    json::value(reader, value, field)
-}
-
-/// The value of a field, unless it is null.
-fn present(reader: &Reader<'_>, map: NodeId, key: &str) -> Option<NodeId> {
-    let (_, value) = reader.find(map, key)?;
-    Some(value).filter(|value| !reader.tree.is_null(*value))
+    json::value(reader, code::BAD_SMOKE, value, field)
 }
 
 fn timeout(reader: &mut Reader<'_>, map: NodeId, field: &str) -> Option<u64> {
@@ -164,67 +164,4 @@ fn timeout(reader: &mut Reader<'_>, map: NodeId, field: &str) -> Option<u64> {
     let expected = format!("{expected}, whole and from 1 to {LONGEST}");
     reader.bad_type(field, key, value, &expected);
     None
-}
-
-/// A text that is one of our own kinds of word.
-fn word<T: FromStr<Err = NameError>>(
-    reader: &mut Reader<'_>,
-    map: NodeId,
-    field: &str,
-) -> Option<T> {
-    let (text, at) = reader.text(map, field)?;
-    sound(reader, at, &format!("`{field}` is"), text.parse())
-}
-
-fn sound<T>(
-    reader: &mut Reader<'_>,
-    at: NodeId,
-    what: &str,
-    read: Result<T, NameError>,
-) -> Option<T> {
-    match read {
-        Ok(value) => Some(value),
-        Err(NameError {
-            found, expected, ..
-        }) => {
-            let message = format!("{what} `{found}`, expected {expected}");
-            reader.error(at, code::BAD_SMOKE, message, None);
-            None
-        }
-    }
-}
-
-/// A misspelt field would silently be the default.
-fn refuse_unknown(reader: &mut Reader<'_>, map: NodeId, field: &str, known: &[&str]) {
-    let tree = reader.tree;
-    for (key, _) in tree.pairs(map).unwrap_or_default() {
-        if tree.is_merge(*key) {
-            continue;
-        }
-        let name = tree.scalar(tree.target(*key)).map_or("?", |(name, _)| name);
-        if !known.contains(&name) {
-            let shown: String = name.chars().take(80).collect();
-            let message = format!("`{shown}` is no field of `{field}`");
-            let hint = choice(&name.replace('_', "-"), known, &format!("`{field}`"));
-            reader.error(*key, code::UNKNOWN_FIELD, message, Some(&hint));
-        }
-    }
-}
-
-/// The nearest of the names that there are, or all of them.
-fn choice(name: &str, known: &[&str], of: &str) -> String {
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .filter(|(similarity, _)| *similarity > 0.8);
-    match nearest {
-        Some((_, known)) => format!("did you mean `{known}`?"),
-        None if known.is_empty() => format!("{of} has none"),
-        None => format!("{of} has {}", known.join(", ")),
-    }
-}
-
-fn last(field: &str) -> &str {
-    field.rsplit('.').next().unwrap_or(field)
 }

@@ -23,6 +23,13 @@ pub enum ExpectError {
 }
 
 impl Expect {
+    /// That `status` is `success`.
+    #[must_use]
+    pub fn success() -> Self {
+        let status = Self::pointer("status").into_iter();
+        Self(status.map(|at| (at, "success".into())).collect())
+    }
+
     /// The places and their values, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = (&JsonPointer, &Value)> {
         self.0.iter().map(|(pointer, value)| (pointer, value))

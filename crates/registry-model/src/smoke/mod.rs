@@ -10,6 +10,7 @@ use serde_json::Value;
 pub use cost::Cost;
 pub use expect::{Expect, ExpectError};
 pub use words::{ErrorCode, FunctionName, JsonPointer};
+pub(crate) use words::{checked, text};
 
 /// `smoke` of a registry entry. An absent field is `None`: what holds for all processors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -24,7 +24,7 @@ pub struct ErrorCode(String);
 pub struct JsonPointer(String);
 
 /// `text` as it is, when `holds`.
-fn checked(
+pub(crate) fn checked(
     text: &str,
     kind: &'static str,
     holds: bool,
@@ -89,6 +89,7 @@ impl JsonPointer {
     }
 }
 
+/// What all of these words can do.
 macro_rules! text {
     ($name:ident) => {
         impl $name {
@@ -108,6 +109,8 @@ macro_rules! text {
         text_like!($name);
     };
 }
+
+pub(crate) use text;
 
 text!(FunctionName);
 text!(ErrorCode);

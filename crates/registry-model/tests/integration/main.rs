@@ -9,6 +9,7 @@ mod pin_files;
 mod pin_property;
 mod pin_refusals;
 mod pin_without;
+mod registry_acceptance;
 mod registry_load;
 mod registry_select;
 mod registry_smoke;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use acceptance::{AcceptancePlan, Configured, Sources, StackReport, SuiteReport};
-use registry_model::{Platform, Registry};
+use acceptance::{AcceptancePlan, Configured, ContractReport, Sources, StackReport, SuiteReport};
+use registry_model::{Entry, Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::report::RehearsalReport;
@@ -18,8 +18,8 @@ pub(super) async fn run(
 ) -> Result<(), RehearseError> {
     progress.start("accept");
     let images = acceptance::guard(&registry.entries, &Platform::linux_amd64())?;
-    let plan = plan(scene.options, scene.root())?;
-    let missing: Vec<&str> = [add(&plan.stack), add(&plan.suite)]
+    let plan = plan(scene.options, registry, scene.root())?;
+    let missing: Vec<&str> = [add(&plan.contract), add(&plan.stack), add(&plan.suite)]
         .into_iter()
         .flatten()
         .collect();
@@ -27,7 +27,8 @@ pub(super) async fn run(
     let ran = acceptance::run(&plan, &images, scene.cancel)
         .await
         .inspect_err(|error| report.acceptance = error.report().cloned())?;
-    let mut parts: Vec<String> = healthy(&ran.stack).into_iter().collect();
+    let parts = [held(&ran.contract), healthy(&ran.stack)];
+    let mut parts: Vec<String> = parts.into_iter().flatten().collect();
     if let SuiteReport::Ran { command, .. } = &ran.suite {
         parts.push(format!("`{}` passed", command.join(" ")));
     }
@@ -45,16 +46,32 @@ pub(super) async fn run(
 /// Whether this machine has what the stage needs: better known before ten minutes of building.
 pub(super) async fn preflight(
     options: &RehearseOptions,
+    registry: &Registry,
     root: &Path,
     cancel: &CancellationToken,
 ) -> Result<(), RehearseError> {
-    Ok(acceptance::preflight(&plan(options, root)?, cancel).await?)
+    Ok(acceptance::preflight(&plan(options, registry, root)?, cancel).await?)
 }
 
-fn plan(options: &RehearseOptions, root: &Path) -> Result<AcceptancePlan, RehearseError> {
+fn plan(
+    options: &RehearseOptions,
+    registry: &Registry,
+    root: &Path,
+) -> Result<AcceptancePlan, RehearseError> {
     let mut wanted = options.acceptance.clone();
     wanted.root = root.to_path_buf();
-    Ok(acceptance::plan(&wanted, &Sources::read(&wanted)?)?)
+    let enabled = registry.entries.iter().filter(|entry| entry.enabled);
+    let entries: Vec<Entry> = enabled.cloned().collect();
+    let sources = Sources::read(&wanted)?.with_cases(&entries)?;
+    Ok(acceptance::plan(&wanted, &sources)?)
+}
+
+/// The contracts that were kept.
+fn held(contract: &ContractReport) -> Option<String> {
+    match contract {
+        ContractReport::Ran { cases, .. } => Some(format!("{} cases held", cases.len())),
+        ContractReport::NotConfigured { .. } => None,
+    }
 }
 
 /// The services that came up.

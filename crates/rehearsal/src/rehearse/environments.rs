@@ -71,7 +71,7 @@ pub(super) async fn deploy(
     let run = RunOptions {
         smoke: Some(scene.options.smoke.clone()),
         create_environment: true,
-        registry: Some(scene.servers.images.clone()),
+        registry: Some(scene.servers.images.clone().into()),
         ..RunOptions::new(deploying)
     };
     let done = modal_deploy::run(&modal.control, &plan, &secrets, &run, scene.cancel).await?;

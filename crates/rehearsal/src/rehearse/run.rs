@@ -94,7 +94,7 @@ async fn everything(
         return Err(RehearseError::NothingEnabled { repo });
     }
     let engine = image_factory::build::preflight(None, cancel).await?;
-    acceptance_stage::preflight(options, root, cancel).await?;
+    acceptance_stage::preflight(options, &registry, root, cancel).await?;
     let app = environments::find_app(options, root, cancel).await?;
     let servers =
         servers.insert(Servers::start(options, first, scratch, app.is_some(), cancel).await?);
