@@ -84,6 +84,7 @@ mod refs;
 mod refusal;
 mod repo;
 mod status;
+mod swap;
 mod viewer;
 
 pub use automerge::AutoMerge;

@@ -136,55 +136,6 @@ impl Repo {
         }
     }
 
-    /// Moves a branch from `expected` to `new`, whether or not that is forwards.
-    ///
-    /// GitHub has no compare and swap for this: a forced update takes the place of whatever is
-    /// there. So the branch is read just before and again after. Between the first reading and the
-    /// update, some milliseconds, another writer's commit can be lost from the branch; GitHub keeps
-    /// it by its id. Where a fast-forward will do, [`Repo::update_branch`] has no such gap.
-    ///
-    /// # Errors
-    /// [`GithubError::Moved`] when the branch is elsewhere before (nothing is written then) or
-    /// after, or is gone.
-    pub async fn replace_branch(
-        &self,
-        branch: &str,
-        expected: &CommitSha,
-        new: &CommitSha,
-    ) -> Result<(), GithubError> {
-        self.check_head(branch, expected).await?;
-        match self.update_branch(branch, new, true).await {
-            // It was deleted meanwhile.
-            Err(GithubError::NotFound { operation, .. }) => {
-                return Err(GithubError::Moved {
-                    operation,
-                    message: "it is gone".to_owned(),
-                });
-            }
-            other => other?,
-        }
-        self.check_head(branch, new).await
-    }
-
-    /// Deletes a branch if it still points at `expected`, and says whether it did.
-    ///
-    /// GitHub has no compare and swap for this: the branch is read just before. What is pushed to
-    /// it in the milliseconds between is lost with it; GitHub keeps the commits by their ids.
-    ///
-    /// # Errors
-    /// When GitHub refuses, for example because the branch is protected.
-    pub async fn delete_branch_at(
-        &self,
-        branch: &str,
-        expected: &CommitSha,
-    ) -> Result<bool, GithubError> {
-        if self.branch_head(branch).await?.as_ref() == Some(expected) {
-            self.delete_branch(branch).await
-        } else {
-            Ok(false)
-        }
-    }
-
     /// The branches whose names start with `prefix`, and where they point.
     ///
     /// # Errors
@@ -203,20 +154,6 @@ impl Repo {
                 matches.then(|| (branch.to_owned(), found.object.sha))
             })
             .collect())
-    }
-
-    async fn check_head(&self, branch: &str, expected: &CommitSha) -> Result<(), GithubError> {
-        let found = self.branch_head(branch).await?;
-        if found.as_ref() == Some(expected) {
-            return Ok(());
-        }
-        Err(GithubError::Moved {
-            operation: self.branch_operation("move", branch, WRITE).text,
-            message: match found {
-                Some(found) => format!("it is at {}", found.short()),
-                None => "it is gone".to_owned(),
-            },
-        })
     }
 
     /// Sends once more when GitHub does not know yet what it has just created itself.
@@ -239,7 +176,12 @@ impl Repo {
         self.caller.send(operation, method, path).await
     }
 
-    fn branch_operation(&self, verb: &str, branch: &str, permission: &'static str) -> Operation {
+    pub(crate) fn branch_operation(
+        &self,
+        verb: &str,
+        branch: &str,
+        permission: &'static str,
+    ) -> Operation {
         self.operation(
             format_args!("{verb} branch `{branch}`"),
             format!("branch `{branch}`"),

@@ -1,9 +1,11 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use octocrab::{Octocrab, OctocrabBuilder};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{Caller, Method, Operation};
@@ -54,6 +56,8 @@ pub struct Repo {
     pub(crate) caller: Caller,
     /// Sends to where the GraphQL API is.
     pub(crate) graphql: Caller,
+    /// The repository's id there.
+    pub(crate) node: Arc<OnceCell<String>>,
 }
 
 impl Repo {
@@ -91,6 +95,7 @@ impl Repo {
             name,
             caller,
             graphql,
+            node: Arc::default(),
         })
     }
 

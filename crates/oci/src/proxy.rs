@@ -1,4 +1,4 @@
-use reqwest::{ClientBuilder, NoProxy, Proxy};
+use reqwest::{NoProxy, Proxy};
 
 /// This machine is never asked through a proxy; Go programs, Docker among them, hold to that too
 /// (`httpproxy.Config.ProxyFunc`).
@@ -29,19 +29,15 @@ impl Proxies {
         }
     }
 
-    pub(crate) fn apply(
-        &self,
-        mut builder: ClientBuilder,
-    ) -> Result<ClientBuilder, reqwest::Error> {
-        builder = builder.no_proxy();
+    /// For a client that takes none from the environment by itself.
+    pub(crate) fn checked(&self) -> Result<Vec<Proxy>, reqwest::Error> {
         let except = NoProxy::from_string(&self.except);
-        if let Some(http) = &self.http {
-            builder = builder.proxy(Proxy::http(http)?.no_proxy(except.clone()));
-        }
-        if let Some(https) = &self.https {
-            builder = builder.proxy(Proxy::https(https)?.no_proxy(except));
-        }
-        Ok(builder)
+        let http = self.http.as_ref().map(Proxy::http);
+        let https = self.https.as_ref().map(Proxy::https);
+        let given = [http, https].into_iter().flatten();
+        given
+            .map(|proxy| Ok(proxy?.no_proxy(except.clone())))
+            .collect()
     }
 }
 

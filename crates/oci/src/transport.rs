@@ -1,8 +1,9 @@
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use registry_model::Repository;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, StatusCode, Url, redirect};
+use reqwest::{Method, Proxy, StatusCode, Url, redirect};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
@@ -26,7 +27,9 @@ const USER_AGENT: &str = concat!("pipeline/", env!("CARGO_PKG_VERSION"));
 
 /// Sends requests: picks the scheme, answers challenges, tries again.
 pub(crate) struct Transport {
-    http: reqwest::Client,
+    /// Made for the first request: it reads every certificate that this machine trusts.
+    http: OnceLock<reqwest::Client>,
+    proxies: Vec<Proxy>,
     authenticator: Authenticator,
     retry: RetryPolicy,
     insecure_hosts: Vec<String>,
@@ -73,24 +76,34 @@ impl Attempts {
 impl Transport {
     pub(crate) fn new(options: ClientOptions) -> Result<Self, OciError> {
         let proxies = Proxies::from_env(|name| std::env::var(name).ok());
-        let builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::custom(follow))
-            .pool_max_idle_per_host(AT_ONCE)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT);
-        let http = proxies
-            .apply(builder)
-            .and_then(reqwest::ClientBuilder::build)
-            .map_err(|source| OciError::SetUp { source })?;
         let hosts = options.insecure_hosts;
         Ok(Self {
-            http,
+            http: OnceLock::new(),
+            proxies: proxies.checked().map_err(set_up)?,
             authenticator: Authenticator::new(options.credentials, hosts.clone()),
             retry: options.retry,
             insecure_hosts: hosts,
             places: Semaphore::new(AT_ONCE),
         })
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, OciError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::custom(follow))
+            .pool_max_idle_per_host(AT_ONCE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .no_proxy();
+        let proxies = self.proxies.iter().cloned();
+        let http = proxies
+            .fold(builder, reqwest::ClientBuilder::proxy)
+            .build()
+            .map_err(set_up)?;
+        Ok(self.http.get_or_init(|| http))
     }
 
     pub(crate) fn attempts(&self) -> Attempts {
@@ -173,7 +186,7 @@ impl Transport {
             return Ok(unknown(response));
         }
         let asker = Asker {
-            http: &self.http,
+            http: self.http()?,
             base: &base,
             repository: call.repository,
             access: call.access,
@@ -217,7 +230,7 @@ impl Transport {
         authorization: Option<HeaderValue>,
         limit: Option<Duration>,
     ) -> Result<reqwest::Response, OciError> {
-        let mut request = self.http.request(call.method.clone(), url);
+        let mut request = self.http()?.request(call.method.clone(), url);
         if let Some(limit) = limit {
             request = request.timeout(limit);
         }
@@ -262,6 +275,10 @@ fn found(answer: Result<Answer, OciError>) -> Result<Option<Answer>, OciError> {
         Err(OciError::Refused { status: 404, .. }) => Ok(None),
         other => other.map(Some),
     }
+}
+
+fn set_up(source: reqwest::Error) -> OciError {
+    OciError::SetUp { source }
 }
 
 fn bad_address(call: &Call<'_>) -> OciError {

@@ -12,6 +12,8 @@ mod commits;
 mod description;
 #[path = "github/faults.rs"]
 mod faults;
+#[path = "github/graphql.rs"]
+mod graphql;
 #[path = "github/hostile.rs"]
 mod hostile;
 #[path = "github/identities.rs"]

@@ -9,8 +9,9 @@ use registry_model::{Entry, PinPlace, SetOutcome, set_file};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+mod checkout;
+
 use super::args::{PinArgs, PinCommand, RequestArgs};
-use super::commit;
 use super::context::{Context, filled, github, images, non_empty, set};
 use super::output::{set_output, table};
 use super::report::Report;
@@ -59,11 +60,13 @@ fn pin_file(command: &PinCommand) -> Result<Exit, Failure> {
 }
 
 async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
-    let to = Report::to(&args.json)?;
+    let to = Report::beside(&args.json)?;
     let context = Context::open(&args.repo)?;
     let from = files_in(&args.from)?;
     let reports = from.iter().map(|path| Ok(BuildReport::read(path)?));
-    let report = pin::gather(reports.collect::<Result<_, Failure>>()?)?;
+    let reports = reports.collect::<Result<_, Failure>>()?;
+    to.clear()?;
+    let report = pin::gather(reports)?;
     let mut wanted = report.clone();
     if context.is_narrowed() {
         let entries = context.entries()?;
@@ -81,7 +84,8 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
     let registry = &context.registry;
     pin::prove(registry, &report, &changes, &images, &options, cancel).await?;
     let done = if args.propose {
-        propose(args, &context, &changes, cancel).await?
+        let reports = &options.reports;
+        propose(args, &context, &changes, reports, cancel).await?
     } else {
         if !args.dry_run {
             pin::apply(&context.root, &changes)?;
@@ -99,10 +103,12 @@ async fn propose(
     args: &PinArgs,
     context: &Context,
     changes: &PinChanges,
+    reports: &[PathBuf],
     cancel: &CancellationToken,
 ) -> Result<PinReport, Failure> {
-    let options = options(&args.request, context, cancel).await?;
+    let mut options = options(&args.request)?;
     let repo = github(&args.request.github, cancel)?;
+    options.source = Some(checkout::source(context, changes, reports, cancel).await?);
     let work = async {
         Ok(match args.dry_run {
             true => pin::preview(&repo, changes, &options, cancel).await?,
@@ -117,11 +123,7 @@ async fn propose(
 }
 
 /// Where and how to propose.
-async fn options(
-    args: &RequestArgs,
-    context: &Context,
-    cancel: &CancellationToken,
-) -> Result<ProposeOptions, Failure> {
+fn options(args: &RequestArgs) -> Result<ProposeOptions, Failure> {
     let branch = non_empty(args.branch.clone());
     let run_id = non_empty(args.run_id.clone());
     if branch.is_none() && run_id.is_none() {
@@ -134,12 +136,6 @@ async fn options(
         options.branch = branch;
     }
     options.base.clone_from(&args.base);
-    options.source = match commit::current(&context.root, cancel).await {
-        Ok(commit) => Some(commit.parse()?),
-        Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
-        // Not in git: then it stands for the base branch as it is now.
-        Err(_) => None,
-    };
     options.run_url = match (set("GITHUB_SERVER_URL"), set("GITHUB_REPOSITORY"), run_id) {
         (Some(server), Some(repository), Some(run)) => {
             Some(format!("{server}/{repository}/actions/runs/{run}"))

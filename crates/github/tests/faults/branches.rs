@@ -1,7 +1,7 @@
 use github::{FileChange, GithubError, NewCommit};
 use serde_json::json;
 
-use crate::script::{OTHER, SHA, Script, broken, message, reference, sha, step};
+use crate::script::{OTHER, SHA, Script, Step, broken, message, reference, sha, step};
 
 const PIN: &str = "GET /repos/acme/x/git/ref/heads/pin";
 const MOVE: &str = "PATCH /repos/acme/x/git/refs/heads/pin";
@@ -12,84 +12,134 @@ fn moved(error: &GithubError) {
     assert!(error.hint().unwrap().contains("read the branch again"));
 }
 
+const GRAPHQL: &str = "POST /graphql";
+
+fn found() -> Step {
+    let found = json!({ "data": { "repository": { "id": "R_1" } } });
+    step(GRAPHQL, 200, found.to_string())
+}
+
+fn done() -> Step {
+    let done = json!({ "data": { "updateRefs": { "clientMutationId": null } } });
+    step(GRAPHQL, 200, done.to_string())
+}
+
+fn refused(kind: &str, words: &str) -> Step {
+    let refused = json!({ "data": null, "errors": [{ "type": kind, "message": words }] });
+    step(GRAPHQL, 200, refused.to_string())
+}
+
+fn unknown() -> Step {
+    let words = "Field 'updateRefs' doesn't exist on type 'Mutation'";
+    let error = json!({ "message": words, "extensions": { "code": "undefinedField" } });
+    step(GRAPHQL, 200, json!({ "errors": [error] }).to_string())
+}
+
+async fn replace(steps: Vec<Step>) -> (Script, Result<(), GithubError>) {
+    let script = Script::new(steps).await;
+    let other = OTHER.parse().unwrap();
+    let ended = script.repo.replace_branch("pin", &sha(), &other).await;
+    script.check();
+    (script, ended)
+}
+
 #[tokio::test]
 async fn a_branch_is_replaced_only_where_it_was_expected() {
-    let other = OTHER.parse().unwrap();
-    let script = Script::new(vec![
-        step(PIN, 200, reference(SHA)),
-        step(MOVE, 200, reference(OTHER)),
-        step(PIN, 200, reference(OTHER)),
-    ])
-    .await;
-    script
-        .repo
-        .replace_branch("pin", &sha(), &other)
-        .await
-        .unwrap();
-    script.check();
-    assert_eq!(script.bodies(), [json!({ "sha": OTHER, "force": true })]);
+    let (script, ended) = replace(vec![found(), done()]).await;
+    ended.unwrap();
+    let update =
+        json!({ "name": "refs/heads/pin", "beforeOid": SHA, "afterOid": OTHER, "force": true });
+    assert_eq!(
+        script.bodies()[1]["variables"]["input"],
+        json!({ "repositoryId": "R_1", "refUpdates": [update] })
+    );
 
-    // Elsewhere before: nothing is written.
-    let script = Script::new(vec![step(PIN, 200, reference(OTHER))]).await;
-    let error = script.repo.replace_branch("pin", &sha(), &other).await;
-    script.check();
-    moved(&error.unwrap_err());
-
-    // Elsewhere afterwards: somebody wrote in the gap.
-    let script = Script::new(vec![
-        step(PIN, 200, reference(SHA)),
-        step(MOVE, 200, reference(OTHER)),
-        step(PIN, 200, reference(SHA)),
-    ])
-    .await;
-    let error = script.repo.replace_branch("pin", &sha(), &other).await;
-    script.check();
-    let error = error.unwrap_err();
+    // Somebody wrote to it: nothing is written, and it is told where it is.
+    let third = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let elsewhere = || refused("UNPROCESSABLE", "whatever GitHub says");
+    let (_, ended) = replace(vec![found(), elsewhere(), step(PIN, 200, reference(third))]).await;
+    let error = ended.unwrap_err();
     moved(&error);
     assert_eq!(
         error.to_string(),
-        "move branch `pin` in acme/x: it has moved meanwhile (it is at 0123456)"
+        "move branch `pin` in acme/x: it has moved meanwhile (it is at aaaaaaa)"
     );
 
-    // Deleted in the gap.
-    let script = Script::new(vec![
-        step(PIN, 200, reference(SHA)),
-        step(MOVE, 422, message("Reference does not exist")),
-    ])
-    .await;
-    let error = script.repo.replace_branch("pin", &sha(), &other).await;
+    // A commit that GitHub does not know yet is tried once more.
+    let here = || step(PIN, 200, reference(SHA));
+    let (_, ended) = replace(vec![found(), elsewhere(), here(), done()]).await;
+    ended.unwrap();
+    let (_, ended) = replace(vec![found(), elsewhere(), here(), elsewhere(), here()]).await;
+    let error = ended.unwrap_err();
+    assert!(matches!(error, GithubError::Rejected { .. }), "{error:?}");
+
+    let forbidden = refused("FORBIDDEN", "Resource not accessible by integration");
+    let (_, ended) = replace(vec![found(), forbidden]).await;
+    assert!(
+        ended
+            .unwrap_err()
+            .hint()
+            .unwrap()
+            .contains("contents: write")
+    );
+}
+
+#[tokio::test]
+async fn the_repository_is_looked_up_once() {
+    let script = Script::new(vec![found(), done(), done()]).await;
+    let other = OTHER.parse().unwrap();
+    let repo = script.repo.clone();
+    repo.replace_branch("pin", &sha(), &other).await.unwrap();
+    assert!(script.repo.delete_branch_at("pin", &other).await.unwrap());
     script.check();
-    moved(&error.unwrap_err());
+    let update = &script.bodies()[2]["variables"]["input"]["refUpdates"][0];
+    assert_eq!(update["afterOid"], "0".repeat(40));
 }
 
 #[tokio::test]
 async fn an_answer_that_was_lost_while_moving_or_deleting_is_no_failure() {
-    let script = Script::new(vec![
-        step(PIN, 200, reference(SHA)),
-        broken(MOVE),
-        step(MOVE, 200, reference(OTHER)),
-        step(PIN, 200, reference(OTHER)),
-    ])
-    .await;
-    let other = OTHER.parse().unwrap();
-    script
-        .repo
-        .replace_branch("pin", &sha(), &other)
-        .await
-        .unwrap();
-    script.check();
+    let no = || refused("UNPROCESSABLE", "no");
+    let there = step(PIN, 200, reference(OTHER));
+    let (_, ended) = replace(vec![found(), broken(GRAPHQL), no(), there]).await;
+    ended.unwrap();
 
-    let gone = message("Reference does not exist");
-    let script = Script::new(vec![
-        step(PIN, 200, reference(SHA)),
-        broken(DELETE),
-        step(DELETE, 422, gone),
-    ])
-    .await;
+    let gone = || step(PIN, 404, message("Not Found"));
+    let repository = || step("GET /repos/acme/x", 200, "{}");
+    let steps = vec![found(), broken(GRAPHQL), no(), gone(), repository()];
+    let script = Script::new(steps).await;
     assert!(script.repo.delete_branch_at("pin", &sha()).await.unwrap());
     script.check();
 
-    let script = Script::new(vec![step(PIN, 200, reference(OTHER))]).await;
+    let steps = vec![found(), no(), step(PIN, 200, reference(OTHER))];
+    let script = Script::new(steps).await;
+    assert!(!script.repo.delete_branch_at("pin", &sha()).await.unwrap());
+    script.check();
+}
+
+#[tokio::test]
+async fn a_server_without_the_mutation_is_asked_before_and_after() {
+    let at = |sha| step(PIN, 200, reference(sha));
+    let forced = || step(MOVE, 200, reference(OTHER));
+    let old = |rest: Vec<Step>| [found(), unknown()].into_iter().chain(rest).collect();
+    let (script, ended) = replace(old(vec![at(SHA), forced(), at(OTHER)])).await;
+    ended.unwrap();
+    assert_eq!(script.bodies()[2], json!({ "sha": OTHER, "force": true }));
+    // Elsewhere before: nothing is written. Elsewhere afterwards: somebody wrote in the gap.
+    let (_, ended) = replace(old(vec![at(OTHER)])).await;
+    moved(&ended.unwrap_err());
+    let (_, ended) = replace(old(vec![at(SHA), forced(), at(SHA)])).await;
+    moved(&ended.unwrap_err());
+    // Deleted in the gap.
+    let gone = step(MOVE, 422, message("Reference does not exist"));
+    let (_, ended) = replace(old(vec![at(SHA), gone])).await;
+    moved(&ended.unwrap_err());
+
+    let gone = message("Reference does not exist");
+    let steps = vec![at(SHA), broken(DELETE), step(DELETE, 422, gone)];
+    let script = Script::new(old(steps)).await;
+    assert!(script.repo.delete_branch_at("pin", &sha()).await.unwrap());
+    script.check();
+    let script = Script::new(old(vec![at(OTHER)])).await;
     assert!(!script.repo.delete_branch_at("pin", &sha()).await.unwrap());
     script.check();
 }

@@ -6,6 +6,7 @@ use oci::{Artifact, Likeness, OciError};
 use registry_model::PinnedImage;
 use sha2::{Digest as _, Sha256};
 
+use super::earlier::disown;
 use super::fit::confirm;
 use super::progress::Told;
 use super::report::{Built, Outcome, Replaced};
@@ -67,7 +68,11 @@ pub(super) async fn finish<'a, I: Images>(
                 .kept
                 .clone()
                 .filter(|_| item.pinned.as_ref() == Some(&settled.image));
-            let outcome = kept.map_or(Outcome::Built, Outcome::Kept);
+            let new = match pushed.was_there {
+                true => Outcome::Reused,
+                false => Outcome::Built,
+            };
+            let outcome = kept.map_or(new, Outcome::Kept);
             let mut new = report(item, settled.image.clone(), outcome, Some(pushed));
             fill_in(&mut new, item, &settled.facts);
             built.push(new);
@@ -76,7 +81,7 @@ pub(super) async fn finish<'a, I: Images>(
     for (pushed, settled) in settled {
         let name = &pushed.target.name;
         match settled {
-            Ok(settled) => told.done(name, &said(&settled)),
+            Ok(settled) => told.done(name, &said(&settled, pushed.was_there)),
             Err(error) => {
                 told.failed(name, &error.to_string());
                 failed.push((pushed.target.item, error));
@@ -87,11 +92,12 @@ pub(super) async fn finish<'a, I: Images>(
     Finished { built, failed }
 }
 
-fn said(settled: &Settled) -> String {
+fn said(settled: &Settled, was_there: bool) -> String {
     let digest = settled.image.digest.short();
-    match settled.kept {
-        Some(_) => format!("pushed; the pin {digest} holds the same"),
-        None => format!("pushed {digest}"),
+    match (&settled.kept, was_there) {
+        (Some(_), _) => format!("pushed; the pin {digest} holds the same"),
+        (None, false) => format!("pushed {digest}"),
+        (None, true) => format!("pushed {digest} in a run that was cut off"),
     }
 }
 
@@ -102,8 +108,8 @@ fn is_for(pushed: &Pushed<'_>, item: &Planned) -> bool {
 
 /// Makes sure that the registry has the image, and makes it the one that stands for its inputs.
 ///
-/// The tag of the key comes last: what has it is complete. Whoever is stopped before builds again,
-/// from the cache, and comes to the same end.
+/// The tag of the key comes last: what has it is complete. If a run is stopped before, another one
+/// takes up what was pushed, and comes to the same end.
 async fn settle<I: Images>(
     plan: &BuildPlan,
     pushed: &Pushed<'_>,
@@ -118,7 +124,13 @@ async fn settle<I: Images>(
         same_as_pinned(plan, pushed, &new, images),
         note(plan, target, &new, images)
     );
-    let info = info?;
+    let info = match info {
+        Ok(info) => info,
+        Err(error) => {
+            disown(target, &error, images).await;
+            return Err(error);
+        }
+    };
     let (image, kept) = match same? {
         Some((image, likeness)) => (image, Some(likeness)),
         None => (new.clone(), None),
@@ -284,7 +296,8 @@ fn report(
     pushed: Option<&Pushed<'_>>,
 ) -> Built {
     let time = pushed.map_or(Duration::ZERO, |pushed| pushed.time);
-    let tags = pushed.map(|pushed| pushed.target.build_tag.clone());
+    let tags = pushed.filter(|pushed| !pushed.was_there);
+    let tags = tags.map(|pushed| pushed.target.build_tag.clone());
     let pinned = item.pinned.clone();
     Built {
         reference: item.reference.clone(),

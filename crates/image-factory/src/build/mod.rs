@@ -6,6 +6,7 @@ mod address;
 mod bake;
 mod cache;
 mod csv;
+mod earlier;
 mod epoch;
 mod failure;
 mod feature;

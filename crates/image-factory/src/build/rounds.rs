@@ -28,11 +28,13 @@ const LONGEST_NEWS: usize = 32 * 1024 * 1024;
 /// Whether buildx asks git about the context (docs.docker.com/build/building/variables).
 const GIT_INFO: &str = "BUILDX_GIT_INFO";
 
-/// An image that the builder says it pushed.
+/// An image that the builder says it pushed, or that it pushed for an earlier run.
 pub(super) struct Pushed<'a> {
     pub(super) target: Target<'a>,
     pub(super) digest: Digest,
     pub(super) time: Duration,
+    /// It is of an earlier run.
+    pub(super) was_there: bool,
 }
 
 /// What became of the targets.
@@ -106,6 +108,7 @@ impl<'a> Rounds<'a> {
                             target,
                             digest,
                             time,
+                            was_there: false,
                         }),
                         Err(error) => {
                             self.failed(FailedTarget::of_its_own(target.item, &error), done);
@@ -173,6 +176,7 @@ impl<'a> Rounds<'a> {
                         target,
                         digest,
                         time,
+                        was_there: false,
                     });
                     continue;
                 }

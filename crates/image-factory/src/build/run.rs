@@ -7,6 +7,7 @@ use registry_model::Repository;
 use tokio_util::sync::CancellationToken;
 
 use super::bake::Recipe;
+use super::earlier::{Earlier, take_up};
 use super::epoch;
 use super::failure::{BuildFailure, FailedTarget};
 use super::feature::wanted;
@@ -27,7 +28,8 @@ const ASKED_AT_ONCE: usize = 32;
 
 /// Builds and pushes what the plan says, confirms every image, and records the input keys.
 ///
-/// When nothing is to be built, no engine is needed. Before anything is built, it is made sure that
+/// When nothing is to be built, no engine is needed. What an earlier run pushed and could not record
+/// is taken up and not built again. Before anything is built, it is made sure that
 /// the engine can do what is asked, that the secrets have values, and that the registry lets us
 /// push. Meanwhile the images that are reused are confirmed. On cancellation the build is ended, and
 /// nothing stays behind but what is in the registry already.
@@ -51,9 +53,9 @@ pub async fn build<I: Images>(
         told = Told::new(secrets::redactor(&options.secrets, &root)?);
         epoch::check(plan, &targets, &root)?;
     }
-    let engine = match targets.is_empty() {
-        true => None,
-        false => prepare(plan, &targets, images, options, cancel).await?,
+    let (engine, Earlier { pushed, targets }) = match targets.is_empty() {
+        true => (None, Earlier::default()),
+        false => prepare(plan, targets, images, options, cancel).await?,
     };
     let build = async {
         if targets.is_empty() {
@@ -71,7 +73,7 @@ pub async fn build<I: Images>(
             None => beside(&rounds, targets, cancel).await,
         }
     };
-    let (done, reused) = tokio::try_join!(build, async {
+    let (mut done, reused) = tokio::try_join!(build, async {
         tokio::select! {
             // The build ends in its own way, and says so.
             biased;
@@ -80,6 +82,7 @@ pub async fn build<I: Images>(
         }
     })?;
 
+    done.pushed.extend(pushed);
     let finished = tokio::select! {
         biased;
         () = cancel.cancelled() => {
@@ -105,7 +108,7 @@ pub async fn build<I: Images>(
     })))
 }
 
-/// A tag for people, and for no other build: two may begin in one second.
+/// A tag for no other build: two may begin in one second.
 fn build_tag() -> String {
     let now = jiff::Timestamp::now().to_zoned(TimeZone::UTC);
     let (random, ..) = uuid::Uuid::new_v4().as_fields();
@@ -113,15 +116,15 @@ fn build_tag() -> String {
 }
 
 /// Makes sure that the engine and the registry will do their part. Returns what builds, if it makes a
-/// difference.
-async fn prepare<I: Images>(
+/// difference, and what is left to build.
+async fn prepare<'a, I: Images>(
     plan: &BuildPlan,
-    targets: &[Target<'_>],
+    targets: Vec<Target<'a>>,
     images: &I,
     options: &BuildOptions,
     cancel: &CancellationToken,
-) -> Result<Option<Engine>, FactoryError> {
-    let wanted = wanted(targets, &plan.settings, options);
+) -> Result<(Option<Engine>, Earlier<'a>), FactoryError> {
+    let wanted = wanted(&targets, &plan.settings, options);
     let repositories: BTreeSet<&Repository> = targets
         .iter()
         .map(|target| &target.item.repository)
@@ -134,16 +137,21 @@ async fn prepare<I: Images>(
         let engine = preflight(options.builder.as_deref(), cancel).await?;
         engine.check(&wanted).map(|()| Some(engine))
     };
-    let (engine, pushable) = tokio::select! {
+    let (engine, pushable, earlier) = tokio::select! {
         biased;
         () = cancel.cancelled() => {
             return Err(FactoryError::Cancelled { operation: "prepare the build" });
         }
-        both = async { tokio::join!(engine, check_push(repositories, images)) } => both,
+        all = async {
+            tokio::join!(engine, check_push(repositories, images), take_up(targets, images))
+        } => all,
     };
-    let engine = engine?;
+    let engine = match earlier.targets.is_empty() {
+        true => None,
+        false => engine?,
+    };
     pushable?;
-    Ok(engine)
+    Ok((engine, earlier))
 }
 
 /// Builds while buildx says its version: it says so before it has begun. One that is too old is

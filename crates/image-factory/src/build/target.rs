@@ -9,7 +9,7 @@ pub(crate) struct Target<'a> {
     pub(crate) name: String,
     /// Any of the items.
     pub(crate) item: &'a Planned,
-    /// The tag for people.
+    /// The tag under which the builder pushes it.
     pub(crate) build_tag: String,
     /// Its steps have all run in this build, if not been pushed: from now on they may come from the
     /// cache, also where the image is to be made anew.

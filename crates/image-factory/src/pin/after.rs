@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use github::{AutoMerge, CommitStatus, GithubError, StatusState};
+use github::{AutoMerge, CombinedStatus, CommitStatus, GithubError, StatusState};
 
 use super::forge::Forge;
 use super::propose::Run;
@@ -10,6 +10,13 @@ use crate::FactoryError;
 
 /// Who commits with the token of a job.
 const JOB_TOKEN: &str = "github-actions[bot]";
+
+/// What the status says before the workflow was started. Whoever finds it so later starts it: the
+/// run that wrote it was killed, or GitHub refused.
+const STARTING: &str = "starting the workflow for the new pins";
+const NOT_STARTED: &str = "the workflow could not be started";
+/// What it says from then on, until the workflow says something itself.
+const STARTED: &str = "started for the new pins";
 
 /// Does what a pull request needs besides, as far as that is not done: labels, reviewers, auto-merge,
 /// checks. The pins are proposed by then, so what fails here is told and is no error.
@@ -70,21 +77,22 @@ pub(super) async fn finish<F: Forge>(
 }
 
 /// Starts the workflow on the branch, unless it was started for this commit, with a status that says
-/// so until the workflow ends it.
+/// so until the workflow ends it. What an earlier run could not start is started now.
 async fn start<F: Forge>(run: &mut Run<'_, F>, ours: &Rival) -> Result<(), FactoryError> {
     let (forge, options) = (run.forge, run.options);
     let Some(dispatch) = &options.dispatch else {
         return Ok(());
     };
-    match forge.status(ours.head_sha()).await {
-        Ok(said)
-            if said
-                .statuses
-                .iter()
-                .any(|one| one.context == dispatch.context) =>
-        {
-            return Ok(());
-        }
+    let of_ours = |said: CombinedStatus| {
+        let mut statuses = said.statuses.into_iter();
+        statuses.find(|one| one.context == dispatch.context)
+    };
+    let is_before = |one: &CommitStatus| {
+        let said = one.description.as_deref();
+        said == Some(STARTING) || said == Some(NOT_STARTED)
+    };
+    match forge.status(ours.head_sha()).await.map(of_ours) {
+        Ok(Some(one)) if !is_before(&one) => return Ok(()),
         Ok(_) => {}
         Err(error) => {
             run.note_failure("the checks are not started", error)?;
@@ -97,7 +105,7 @@ async fn start<F: Forge>(run: &mut Run<'_, F>, ours: &Rival) -> Result<(), Facto
         description: Some(description.to_owned()),
         target_url: options.run_url.clone(),
     };
-    let pending = status(StatusState::Pending, "started for the new pins");
+    let pending = status(StatusState::Pending, STARTING);
     // First: a quick workflow must not be followed by a status that says it has not ended.
     if let Err(error) = forge.set_status(ours.head_sha(), &pending).await {
         run.note_failure("the checks are not started", error)?;
@@ -106,7 +114,7 @@ async fn start<F: Forge>(run: &mut Run<'_, F>, ours: &Rival) -> Result<(), Facto
     let inputs = BTreeMap::new();
     let started = forge.dispatch(&dispatch.workflow, ours.head(), &inputs);
     if let Err(error) = started.await {
-        let failed = status(StatusState::Error, "the workflow could not be started");
+        let failed = status(StatusState::Error, NOT_STARTED);
         let told: Result<(), GithubError> = forge.set_status(ours.head_sha(), &failed).await;
         run.note_failure("the checks are not started", error)?;
         if let Err(error) = told {
@@ -114,12 +122,27 @@ async fn start<F: Forge>(run: &mut Run<'_, F>, ours: &Rival) -> Result<(), Facto
         }
         return Ok(());
     }
-    run.notice(format!(
-        "workflow `{}` on `{}` ends the commit status `{}`",
-        dispatch.workflow,
-        ours.head(),
-        dispatch.context
-    ));
+    // Unless the workflow was quicker.
+    let told = async {
+        let said = forge.status(ours.head_sha()).await.map(of_ours)?;
+        if said.as_ref().is_none_or(is_before) {
+            let started = status(StatusState::Pending, STARTED);
+            forge.set_status(ours.head_sha(), &started).await?;
+        }
+        Ok(())
+    };
+    if let Err(error) = told.await {
+        run.note_failure("the next run starts the checks once more", error)?;
+    }
+    // What would be started is in the preview.
+    if !run.is_dry() {
+        run.notice(format!(
+            "workflow `{}` on `{}` ends the commit status `{}`",
+            dispatch.workflow,
+            ours.head(),
+            dispatch.context
+        ));
+    }
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use crate::FactoryError;
 pub(super) enum Written {
     /// It points at the new commit.
     New,
+    /// So it does, and somebody's commits, up to `head`, are not on it any more.
+    Over { by: String, head: CommitSha },
     /// It points at the same change on the same base, which an earlier attempt of the run made.
     Before(CommitSha),
     /// Somebody else writes to it.
@@ -42,8 +44,9 @@ pub(super) async fn write_branch<F: Forge>(
             base: options.base.clone(),
         });
     }
+    let stranger = maker.stranger(forge, &ahead).await?;
     if !options.takeover
-        && let Some(by) = maker.stranger(forge, &ahead).await?
+        && let Some(by) = stranger
     {
         return Err(FactoryError::PinsBlocked {
             place: format!("branch `{branch}`"),
@@ -68,7 +71,10 @@ pub(super) async fn write_branch<F: Forge>(
         }
     }
     match forge.replace_branch(branch, &head, commit).await {
-        Ok(()) => Ok(Written::New),
+        Ok(()) => Ok(match stranger {
+            Some(by) => Written::Over { by, head },
+            None => Written::New,
+        }),
         Err(GithubError::Moved { .. }) => Ok(Written::Again),
         Err(error) => Err(error.into()),
     }

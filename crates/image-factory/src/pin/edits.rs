@@ -26,6 +26,8 @@ pub(super) struct Edits {
 pub(super) struct BaseFiles {
     base: String,
     texts: Vec<(String, Vec<u8>)>,
+    /// Those that it does not have.
+    pub(super) missing: Vec<String>,
 }
 
 impl BaseFiles {
@@ -48,25 +50,49 @@ impl BaseFiles {
                 .buffered(READS)
                 .try_collect()
                 .await?;
-        let total = read.len();
-        let mut texts = Vec::with_capacity(total);
-        let mut failures = Vec::new();
+        let mut files = Self {
+            base: base.to_owned(),
+            texts: Vec::with_capacity(read.len()),
+            missing: Vec::new(),
+        };
         for (path, bytes) in read {
             match bytes {
-                Some(bytes) => texts.push((path, bytes)),
-                None => failures.push((path.into(), format!("it is not on `{base}`"))),
+                Some(bytes) => files.texts.push((path, bytes)),
+                None => files.missing.push(path),
             }
         }
-        if !failures.is_empty() {
-            return Err(FactoryError::PartlyPinned { failures, total });
-        }
-        Ok(Self {
-            base: base.to_owned(),
-            texts,
-        })
+        Ok(files)
     }
 
-    /// Sets the pins.
+    /// That these very files should be there.
+    pub(super) fn not_there(&self) -> FactoryError {
+        let problem = format!("it is not on `{}`", self.base);
+        let missing = self.missing.iter();
+        FactoryError::PartlyPinned {
+            failures: missing.map(|path| (path.into(), problem.clone())).collect(),
+            total: self.texts.len() + self.missing.len(),
+        }
+    }
+
+    /// That they are gone since the commit that was built.
+    pub(super) fn are_gone(&self) -> String {
+        let (first, more) = match self.missing.as_slice() {
+            [] => ("", 0),
+            [first, rest @ ..] => (first.as_str(), rest.len()),
+        };
+        match more {
+            0 => format!(
+                "`{first}` is not on `{}` any more: its pins are left out",
+                self.base
+            ),
+            more => format!(
+                "`{first}` and {more} more files are not on `{}` any more: their pins are left out",
+                self.base
+            ),
+        }
+    }
+
+    /// Sets the pins in the files that are there.
     pub(super) fn edit(&self, changes: &[PinChange]) -> Result<Edits, FactoryError> {
         let mut edits = Edits::default();
         let mut failures = Vec::new();

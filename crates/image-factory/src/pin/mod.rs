@@ -29,6 +29,7 @@ pub use preview::preview;
 pub use propose::propose;
 pub use prove::prove;
 pub use report::{PinAction, PinCommit, PinPreview, PinReport};
+pub use text::{code, why};
 
 #[cfg(test)]
 mod tests;

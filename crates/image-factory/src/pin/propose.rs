@@ -142,13 +142,26 @@ impl<'a, F: Forge> Run<'a, F> {
             permission: "contents: read",
         })?;
         let files = BaseFiles::read(forge, self.changes, &options.base, &base_head).await?;
-        let mut edits = files.edit(&self.changes.changes)?;
         let mut ages = Ages::new(forge, base_head.clone());
         let source = options.source.clone().unwrap_or_else(|| base_head.clone());
         let age = ages.of(&source).await?;
+        let outside = || FactoryError::PinSource {
+            base: options.base.clone(),
+            commit: source.short().to_owned(),
+        };
+        if !files.missing.is_empty() {
+            if source == base_head {
+                return Err(files.not_there());
+            }
+            if !age.is_in_base() {
+                return Err(outside());
+            }
+            self.notice(files.are_gone());
+        }
+        let mut edits = files.edit(&self.changes.changes)?;
         let mut scene = Scene {
             base_head,
-            source,
+            source: source.clone(),
             age,
             ages,
         };
@@ -158,10 +171,7 @@ impl<'a, F: Forge> Run<'a, F> {
         }
         // What is built from a topic branch is not what the base branch's own source gives.
         if !scene.age.is_in_base() {
-            return Err(FactoryError::PinSource {
-                base: options.base.clone(),
-                commit: scene.source.short().to_owned(),
-            });
+            return Err(outside());
         }
 
         let closed = pins(forge, options, false).await?;
@@ -378,6 +388,10 @@ impl<'a, F: Forge> Run<'a, F> {
         }
         let head = match write_branch(forge, options, scene, &maker, &marker, &made.sha).await? {
             Written::New => made.sha.clone(),
+            Written::Over { by, head } => {
+                self.say_lost(&by, &head, &options.branch);
+                made.sha.clone()
+            }
             Written::Before(sha) => sha,
             Written::Again => return Ok(Step::Again),
         };
@@ -424,6 +438,20 @@ impl<'a, F: Forge> Run<'a, F> {
         if self.mode == Mode::Real {
             tracing::info!(target: "pipeline::progress", stage = "pin", item, "{text}");
         }
+    }
+
+    /// Whether nothing is done to the forge itself.
+    pub(super) fn is_dry(&self) -> bool {
+        self.mode == Mode::Dry
+    }
+
+    /// Tells whose commits a takeover took off a branch, and where they can still be found.
+    pub(super) fn say_lost(&mut self, by: &str, head: &CommitSha, branch: &str) {
+        let are = if self.is_dry() { "would be" } else { "are" };
+        self.notice(format!(
+            "commits of {by} up to {} {are} no longer on `{branch}` (`--takeover`)",
+            head.short()
+        ));
     }
 
     pub(super) fn notice(&mut self, text: String) {

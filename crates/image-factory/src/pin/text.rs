@@ -94,9 +94,10 @@ fn megabytes(bytes: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
-/// A reason, with its names in backticks: these stay code, and plain words plain. Whatever does not
-/// look like that becomes code as a whole.
-fn why(text: &str) -> String {
+/// A reason in Markdown, with its names in backticks: these stay code, and plain words plain.
+/// Whatever does not look like that becomes code as a whole.
+#[must_use]
+pub fn why(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " ,;:().→…-".contains(c);
     let parts: Vec<&str> = text.split('`').collect();
     let well_formed = parts.len() % 2 == 1
@@ -115,8 +116,9 @@ fn why(text: &str) -> String {
     shown.collect()
 }
 
-/// `text` as code on one line, whatever is in it, that a cell of a table can hold.
-fn code(text: &str) -> String {
+/// `text` as code of Markdown on one line, whatever is in it, that a cell of a table can hold.
+#[must_use]
+pub fn code(text: &str) -> String {
     let mut inner: String = text
         .chars()
         .map(|c| match c {

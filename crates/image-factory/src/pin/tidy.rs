@@ -30,8 +30,9 @@ impl<F: Forge> Run<'_, F> {
         let (forge, number) = (self.forge, rival.number());
         let (base, head) = (&scene.base_head, rival.head_sha());
         let ahead = forge.ahead(base.as_str(), head.as_str()).await?;
+        let stranger = maker.stranger(forge, &ahead).await?;
         if !self.options.takeover
-            && let Some(by) = maker.stranger(forge, &ahead).await?
+            && let Some(by) = stranger
         {
             say_left_alone(forge, rival).await?;
             self.notice(format!(
@@ -69,32 +70,37 @@ impl<F: Forge> Run<'_, F> {
             self.report.closed.push(number);
         }
         self.progress(rival.head(), &format!("closed pull request #{number}"));
-        self.delete_branch(rival).await?;
+        if self.delete_branch(rival).await?
+            && let Some(by) = stranger
+        {
+            self.say_lost(&by, head, rival.head());
+        }
         Ok(Step::Done)
     }
 
     /// Deletes the branch of a request that was closed, unless a person opened another one from it:
-    /// GitHub would close that, too.
-    async fn delete_branch(&mut self, rival: &Rival) -> Result<(), FactoryError> {
+    /// GitHub would close that, too. Says whether the branch is gone.
+    async fn delete_branch(&mut self, rival: &Rival) -> Result<bool, FactoryError> {
         let (forge, branch) = (self.forge, rival.head());
         let delete = async {
             let open = forge.open_from(Some(branch), None).await?;
             let other = open.into_iter().find(|one| one.number != rival.number());
-            if other.is_none() {
-                forge.delete_branch_at(branch, rival.head_sha()).await?;
-            }
-            Ok(other)
+            let gone = other.is_none() && forge.delete_branch_at(branch, rival.head_sha()).await?;
+            Ok((gone, other))
         };
         match delete.await {
-            Ok(None) => Ok(()),
-            Ok(Some(other)) => {
+            Ok((gone, None)) => Ok(gone),
+            Ok((_, Some(other))) => {
                 self.notice(format!(
                     "branch `{branch}` stays: pull request #{} is open from it",
                     other.number
                 ));
-                Ok(())
+                Ok(false)
             }
-            Err(error) => self.note_failure(&format!("branch `{branch}` stays"), error),
+            Err(error) => {
+                self.note_failure(&format!("branch `{branch}` stays"), error)?;
+                Ok(false)
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! Registries in their bad moments.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use image_factory::build::{BuildReport, Outcome};
-use image_factory::plan::{BuildPlan, Decision};
+use image_factory::plan::{Decision, Why};
 use image_factory::{ErrorClass, FactoryError};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,10 @@ fn is_upload(asked: &Asked) -> bool {
 
 /// Builds through the proxy, and sees to it that the registry has all of it.
 async fn builds_in_the_end(project: &Project, store: &Store) -> BuildReport {
+    ends_well(project, store, &Outcome::Built).await
+}
+
+async fn ends_well(project: &Project, store: &Store, outcome: &Outcome) -> BuildReport {
     let plan = project.plan(&store.client).await;
     let report = project.build(&plan, store).await;
     let host = plan.items[0].repository.host().to_owned();
@@ -59,7 +64,7 @@ async fn builds_in_the_end(project: &Project, store: &Store) -> BuildReport {
     let report = report.unwrap();
     assert_eq!(report.built.len(), 2);
     for built in &report.built {
-        assert_eq!(built.decision, Outcome::Built);
+        assert_eq!(&built.decision, outcome);
         // Without the proxy: what is really there.
         let repository = built.image.repository.with_host(&store.host).unwrap();
         let found = store.resolve(&repository, &built.key.tag()).await;
@@ -271,7 +276,7 @@ async fn a_registry_that_restarts_in_the_middle_is_waited_for() {
 async fn confirmed_with(
     store: &Store,
     answer: fn() -> Answer,
-) -> (Result<BuildReport, FactoryError>, BuildPlan) {
+) -> (Result<BuildReport, FactoryError>, Project) {
     let proxy = Proxy::before(&store.host, move |asked| {
         let looks_for_it = asked.method == "HEAD" && asked.path.contains("/manifests/sha256:");
         match looks_for_it && !asked.by_builder {
@@ -285,27 +290,30 @@ async fn confirmed_with(
     let plan = project.plan(&store.client).await;
     let ended = project.build(&plan, store).await;
     forget(&proxy.host).await;
-    (ended, plan)
+    (ended, project)
 }
 
-async fn assert_untagged(store: &Store, plan: &BuildPlan) {
-    let repository = plan.items[0].repository.with_host(&store.host).unwrap();
-    let found = store.resolve(&repository, &plan.items[0].key.tag()).await;
-    assert_eq!(found, None);
+/// What was refused stands for nothing, also for a run after this one.
+async fn assert_not_taken(store: &Store, mut project: Project) {
+    project.options.registry_host = Some(store.host.clone());
+    let plan = project.plan(&store.client).await;
+    assert_eq!(plan.items[0].why(), Why::FirstBuild);
+    let built = project.build(&plan, store).await.unwrap().built.remove(0);
+    assert_eq!(built.decision, Outcome::Built);
 }
 
 #[tokio::test]
 async fn a_digest_that_the_registry_does_not_have_is_refused() {
     with_store(async |store| {
         let gone = || Answer::Say("404 Not Found", "", "");
-        let (ended, plan) = confirmed_with(store, gone).await;
+        let (ended, project) = confirmed_with(store, gone).await;
         let error = ended.unwrap_err();
         assert!(
             matches!(error, FactoryError::NotInRegistry { .. }),
             "{error}"
         );
         assert_eq!(error.class(), ErrorClass::Build);
-        assert_untagged(store, &plan).await;
+        assert_not_taken(store, project).await;
     })
     .await;
 }
@@ -318,13 +326,13 @@ async fn another_digest_than_the_one_that_was_pushed_is_refused() {
                 "sha256:0000000000000000000000000000000000000000000000000000000000000000",
             )
         };
-        let (ended, plan) = confirmed_with(store, other).await;
+        let (ended, project) = confirmed_with(store, other).await;
         let error = ended.unwrap_err();
         assert!(
             error.to_string().contains("answered with sha256:00000000"),
             "{error}"
         );
-        assert_untagged(store, &plan).await;
+        assert_not_taken(store, project).await;
     })
     .await;
 }
@@ -367,8 +375,12 @@ async fn a_refused_push_is_told_before_anything_is_built_and_never_tried_again()
 async fn a_run_that_is_cut_off_after_pushing_is_taken_up_again() {
     with_store(async |store| {
         let cancel = CancellationToken::new();
-        let (stops, count) = (cancel.clone(), Count::default());
+        let (stops, count, builder) = (cancel.clone(), Count::default(), Count::default());
+        let by_builder = builder.clone();
         let proxy = Proxy::before(&store.host, move |asked| {
+            if asked.by_builder {
+                by_builder.is_among(0);
+            }
             let tags = asked.method == "PUT" && asked.path.contains("/manifests/inputs-");
             match tags && count.is_among(2) {
                 true => {
@@ -385,12 +397,53 @@ async fn a_run_that_is_cut_off_after_pushing_is_taken_up_again() {
         let ended = image_factory::build::build(&plan, &store.client, &options, &cancel).await;
         assert_eq!(ended.unwrap_err().class(), ErrorClass::Cancelled);
 
-        let again = builds_in_the_end(&project, store).await;
+        let asked = builder.seen();
+        assert!(asked > 0);
+        let again = ends_well(&project, store, &Outcome::Reused).await;
+        assert_eq!(builder.seen(), asked, "nothing was built");
         let plan = project.plan(&store.client).await;
         for (item, built) in plan.items.iter().zip(&again.built) {
+            assert_eq!(built.why, Why::FirstBuild);
+            assert_eq!(built.tags, [""; 0]);
             let digest = built.image.digest.clone();
             assert_eq!(item.decision, Decision::Reuse { digest });
         }
+    })
+    .await;
+}
+
+/// What a run has pushed before it is killed is there, also when it was still building.
+#[tokio::test]
+async fn a_run_that_is_cut_off_between_two_images_builds_only_the_other() {
+    with_store(async |store| {
+        let cancel = CancellationToken::new();
+        let (stops, open) = (cancel.clone(), Arc::new(AtomicBool::new(false)));
+        let is_open = Arc::clone(&open);
+        let proxy = Proxy::before(&store.host, move |asked| {
+            let second = is_manifest_push(asked) && asked.path.contains("/x-two/");
+            match second && !is_open.load(Ordering::SeqCst) {
+                true => {
+                    stops.cancel();
+                    Answer::Cut(0)
+                }
+                false => Answer::Pass,
+            }
+        })
+        .await;
+        let project = project(&proxy);
+        let plan = project.plan(&store.client).await;
+        let mut options = image_factory::build::BuildOptions::new(project.root());
+        options.jobs = NonZero::new(1);
+        let ended = image_factory::build::build(&plan, &store.client, &options, &cancel).await;
+        assert_eq!(ended.unwrap_err().class(), ErrorClass::Cancelled);
+
+        open.store(true, Ordering::SeqCst);
+        let plan = project.plan(&store.client).await;
+        let report = project.build(&plan, store).await;
+        forget(&proxy.host).await;
+        let decisions = report.unwrap().built.into_iter().map(|one| one.decision);
+        let decisions: Vec<_> = decisions.collect();
+        assert_eq!(decisions, [Outcome::Reused, Outcome::Built]);
     })
     .await;
 }

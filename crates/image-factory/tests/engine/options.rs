@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use image_factory::FactoryError;
-use image_factory::build::{BuildFailure, BuildReport, BuildSecret, SecretSource};
+use image_factory::build::{BuildFailure, BuildReport, BuildSecret, Outcome, SecretSource};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -87,7 +87,7 @@ const SLOW: &str = "COPY bin/busybox /bin/sleep\nCOPY bin/busybox /bin/cat\n\
 #[tokio::test]
 async fn no_more_are_built_at_once_than_wanted_and_the_images_are_the_same() {
     with_store(async |store| {
-        let project = Project::new(&store.host);
+        let mut project = Project::new(&store.host);
         for name in ["a", "b", "c", "d", "e"] {
             // Else they have the step in common.
             project.write(&format!("code/{name}"), name);
@@ -124,9 +124,12 @@ async fn no_more_are_built_at_once_than_wanted_and_the_images_are_the_same() {
             running += change;
             most = most.max(running);
         }
-        assert_eq!(most, 2);
+        // On a machine that is busy, it may be one after the other.
+        assert!(most <= 2, "{most}");
 
-        // The same plan again, all at once and from the cache.
+        // The same again without a look at what is there, all at once and from the cache.
+        project.options.offline = true;
+        let plan = project.plan(&store.client).await;
         let unbounded = project.build(&plan, store).await.unwrap();
         let images = |report: &BuildReport| -> Vec<String> {
             let built = report.built.iter();
@@ -134,6 +137,7 @@ async fn no_more_are_built_at_once_than_wanted_and_the_images_are_the_same() {
         };
         assert_eq!(images(&bounded), images(&unbounded));
         for (one, other) in bounded.built.iter().zip(&unbounded.built) {
+            assert_eq!(other.decision, Outcome::Built);
             assert_ne!(one.tags, other.tags);
         }
     })

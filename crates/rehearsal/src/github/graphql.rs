@@ -1,5 +1,5 @@
-//! The two things that GitHub's REST API cannot do: telling whose a token is, whatever its kind, and
-//! enabling auto-merge.
+//! What GitHub's REST API cannot do: telling whose a token is, whatever its kind, enabling auto-merge,
+//! and moving references by compare and swap.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use super::identity::Actor;
 use super::merge;
 use super::pulls::AutoMerge;
 use super::server::{Inner, Shared};
+use super::swap;
 
 /// Longer queries than anybody needs for this.
 const LONGEST_QUERY: usize = 16 * 1024;
@@ -37,8 +38,12 @@ pub(super) async fn answer(State(state): State<Shared>, actor: Actor, body: Byte
     };
     let result = if query.contains("enablePullRequestAutoMerge") {
         enable_auto_merge(&state, actor, &request).await
+    } else if query.contains("updateRefs") {
+        swap::update_refs(&state, &request).await
     } else if query.contains("viewer") {
         Ok(json!({ "viewer": { "login": actor.login() } }))
+    } else if query.contains("repository") {
+        swap::find(&state, &request)
     } else {
         Err(Refusal::new(
             "undefinedField",
@@ -55,7 +60,7 @@ pub(super) async fn answer(State(state): State<Shared>, actor: Actor, body: Byte
     }
 }
 
-struct Refusal {
+pub(super) struct Refusal {
     kind: &'static str,
     message: String,
 }
@@ -68,12 +73,12 @@ impl Refusal {
         }
     }
 
-    fn unknown(id: &str) -> Self {
+    pub(super) fn unknown(id: &str) -> Self {
         let message = format!("Could not resolve to a node with the global id of '{id}'");
         Self::new("NOT_FOUND", message)
     }
 
-    fn unprocessable(message: &str) -> Self {
+    pub(super) fn unprocessable(message: &str) -> Self {
         Self::new("UNPROCESSABLE", message)
     }
 }
@@ -84,9 +89,9 @@ impl From<ApiError> for Refusal {
     }
 }
 
-struct Request<'a> {
+pub(super) struct Request<'a> {
     query: &'a str,
-    variables: &'a Value,
+    pub(super) variables: &'a Value,
 }
 
 impl Request<'_> {
@@ -119,7 +124,7 @@ impl Request<'_> {
         })
     }
 
-    fn need(&self, name: &str) -> Result<String, Refusal> {
+    pub(super) fn need(&self, name: &str) -> Result<String, Refusal> {
         let missing = || Refusal::new("missingRequiredArguments", format!("{name} is missing"));
         self.argument(name).ok_or_else(missing)
     }

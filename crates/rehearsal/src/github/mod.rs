@@ -38,6 +38,7 @@ mod reviewers;
 mod routes;
 mod server;
 mod statuses;
+mod swap;
 mod trees;
 mod version;
 mod writing;

@@ -176,3 +176,60 @@ async fn a_branch_is_replaced_or_deleted_only_where_it_is_expected() {
         [("ours".to_owned(), ours)]
     );
 }
+
+#[tokio::test]
+async fn what_is_pushed_in_the_very_moment_stays() {
+    let world = World::new().await;
+    let ours = world.commit("dev", "ours", &[("a", b"1")]).await;
+    let before = world.commit("dev", "bot/pin", &[("a", b"0")]).await;
+    let precious = world.commit("bot/pin", "precious", &[("b", b"1")]).await;
+    let (repo, recorder) = (&world.repo, &world.recorder);
+
+    recorder.meanwhile(world.bare(), "bot/pin", &precious);
+    let moved = repo.replace_branch("bot/pin", &before, &ours).await;
+    assert!(matches!(moved, Err(GithubError::Moved { .. })), "{moved:?}");
+    assert_eq!(world.head("bot/pin").await, precious);
+
+    world
+        .git(&["update-ref", "refs/heads/bot/pin", before.as_str()])
+        .await;
+    world.open("bot/pin", "dev").await;
+    recorder.meanwhile(world.bare(), "bot/pin", &precious);
+    assert!(!repo.delete_branch_at("bot/pin", &before).await.unwrap());
+    assert_eq!(world.head("bot/pin").await, precious);
+
+    // A branch that nobody pushes to is moved, and deleted with its request.
+    repo.replace_branch("bot/pin", &precious, &ours)
+        .await
+        .unwrap();
+    assert_eq!(world.head("bot/pin").await, ours);
+    assert!(repo.delete_branch_at("bot/pin", &ours).await.unwrap());
+    assert_eq!(repo.find_open_pull_requests(None, None).await.unwrap(), []);
+    // Once it is gone, it is nowhere to be moved from.
+    let gone = repo.replace_branch("bot/pin", &ours, &before).await;
+    assert!(matches!(gone, Err(GithubError::Moved { .. })), "{gone:?}");
+    // What GitHub refuses for another reason is told as it is.
+    let dev = world.head("dev").await;
+    let refused = repo.delete_branch_at("dev", &dev).await;
+    assert!(
+        matches!(refused, Err(GithubError::Rejected { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_swap_is_asked_before_and_after() {
+    let world = World::new().await;
+    world.recorder.make_old();
+    let ours = world.commit("dev", "ours", &[("a", b"1")]).await;
+    let theirs = world.commit("dev", "bot/pin", &[("b", b"1")]).await;
+    let repo = &world.repo;
+    let moved = repo.replace_branch("bot/pin", &ours, &theirs).await;
+    assert!(matches!(moved, Err(GithubError::Moved { .. })), "{moved:?}");
+    repo.replace_branch("bot/pin", &theirs, &ours)
+        .await
+        .unwrap();
+    assert!(!repo.delete_branch_at("bot/pin", &theirs).await.unwrap());
+    assert!(repo.delete_branch_at("bot/pin", &ours).await.unwrap());
+    assert_eq!(repo.branches("bot/").await.unwrap(), []);
+}

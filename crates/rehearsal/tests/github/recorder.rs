@@ -1,17 +1,22 @@
 //! Stands between a client and the embedded API, and checks every request and every answer against
 //! GitHub's description.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
-use serde_json::Value;
+use github::CommitSha;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::graphql;
 use crate::openapi::{Exchange, GITHUB};
+use crate::support::git;
 
 /// A request with this header may be wrong on purpose; its answer may not.
 pub(crate) const ON_PURPOSE: &str = "x-wrong-on-purpose";
@@ -33,9 +38,24 @@ struct Inner {
     wrong: Mutex<Vec<String>>,
     checked: Mutex<usize>,
     writes: Mutex<Vec<String>>,
+    meanwhile: Mutex<Option<(PathBuf, String, CommitSha)>>,
+    /// Answers the mutation as a server does that has none of that name.
+    old: AtomicBool,
 }
 
 impl Recorder {
+    /// Somebody pushes: the branch of the repository in `git_dir` is at that commit just before the
+    /// next reference is moved or deleted by this client.
+    pub(crate) fn meanwhile(&self, git_dir: PathBuf, branch: &str, sha: &CommitSha) {
+        let pushed = (git_dir, branch.to_owned(), sha.clone());
+        *self.inner.meanwhile.lock().unwrap() = Some(pushed);
+    }
+
+    /// From now on the server does not know how to compare and swap.
+    pub(crate) fn make_old(&self) {
+        self.inner.old.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) async fn start(target: String, tamper: Option<Tamper>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,6 +67,8 @@ impl Recorder {
             wrong: Mutex::default(),
             checked: Mutex::default(),
             writes: Mutex::default(),
+            meanwhile: Mutex::default(),
+            old: AtomicBool::new(false),
         });
         let app = Router::new()
             .fallback(pass_on)
@@ -89,6 +111,24 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
     let (parts, body) = request.into_parts();
     let sent = to_bytes(body, LARGEST).await.unwrap();
     let place = parts.uri.path_and_query().unwrap().as_str();
+    let words = String::from_utf8_lossy(&sent);
+    if words.contains("updateRefs") && inner.old.load(Ordering::Relaxed) {
+        let message = "Field 'updateRefs' doesn't exist on type 'Mutation'";
+        let answer = json!({ "errors": [{ "path": ["mutation", "updateRefs"], "message": message,
+            "extensions": { "code": "undefinedField" } }] });
+        let mut response = Response::new(Body::from(answer.to_string()));
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        return response;
+    }
+    let moves = [Method::PATCH, Method::DELETE].contains(&parts.method)
+        && parts.uri.path().contains("/git/refs/")
+        || words.contains("updateRefs");
+    let pushed = inner.meanwhile.lock().unwrap().take_if(|_| moves);
+    if let Some((git_dir, branch, sha)) = pushed {
+        let name = format!("refs/heads/{branch}");
+        git(&git_dir, &["update-ref", &name, sha.as_str()]).await;
+    }
     let mut headers = parts.headers.clone();
     let on_purpose = headers.remove(ON_PURPOSE).is_some();
     headers.remove(header::HOST);
@@ -117,7 +157,12 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         inner.writes.lock().unwrap().push(write);
     }
     // The GraphQL API has a description of its own.
-    if !is_graphql {
+    if is_graphql {
+        if !on_purpose {
+            let wrong = graphql::check(&sent, &received);
+            inner.wrong.lock().unwrap().extend(wrong);
+        }
+    } else {
         let exchange = Exchange {
             method: parts.method.as_str(),
             path,

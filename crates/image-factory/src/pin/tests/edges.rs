@@ -145,3 +145,42 @@ async fn a_proposal_can_be_a_task_of_its_own() {
     assert_eq!(report.unwrap().action, PinAction::Created);
     assert!(again.unwrap_err().is_cancelled());
 }
+
+#[tokio::test]
+async fn an_older_run_leaves_out_what_is_gone_since() {
+    let world = World::new();
+    let built = world.forge.state().branches["dev"].clone();
+    world.forge.remove("dev", "registry/two.yaml");
+    let done = world.ok(NEW, &from("1", &built)).await;
+    assert_eq!(done.action, PinAction::Created);
+    insta::assert_snapshot!(done.notices.join("\n"), @"`registry/two.yaml` is not on `dev` any more: its pins are left out");
+    let files: Vec<_> = done
+        .changes
+        .changes
+        .iter()
+        .map(|one| one.file.clone())
+        .collect();
+    assert!(!files.contains(&"registry/two.yaml".into()), "{files:?}");
+    assert!(
+        !world
+            .forge
+            .state()
+            .files("bot/pin-1")
+            .contains_key("registry/two.yaml")
+    );
+
+    // The newest commit cannot have what it does not have.
+    let error = world
+        .run(NEWER, &ProposeOptions::new("2"))
+        .await
+        .unwrap_err();
+    insta::assert_snapshot!(error, @r"
+    pin 1 of 3 files
+      registry/two.yaml: it is not on `dev`
+    ");
+    // Nor is anything closed for a commit that is elsewhere.
+    let aside = world.forge.aside(&built);
+    let error = world.run(NEWER, &from("3", &aside)).await.unwrap_err();
+    assert!(matches!(error, FactoryError::PinSource { .. }), "{error}");
+    assert_eq!(world.forge.state().open(), [1]);
+}

@@ -1,4 +1,5 @@
 mod branches;
+mod checks;
 mod edges;
 mod fake;
 mod partial;

@@ -330,3 +330,63 @@ async fn work_that_a_person_put_into_a_merge_is_not_lost() {
     let error = world.run(NEWER, &ProposeOptions::new("2")).await;
     insta::assert_snapshot!(error.unwrap_err(), @"write pins to pull request #1: it has commits of ann, which would be lost");
 }
+
+#[tokio::test]
+async fn a_commit_that_comes_just_before_the_write_is_not_lost() {
+    let world = World::new();
+    let mut options = ProposeOptions::new("1");
+    options.branch = "pins".into();
+    world.ok(NEW, &options).await;
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    let push = |state: &mut fake::State| {
+        state.push("pins", "ann", &[("README", "x")]);
+    };
+    {
+        let mut state = world.forge.state();
+        state.meanwhile.insert("replace_branch", Box::new(push));
+    }
+    let error = world.run(NEWER, &options).await.unwrap_err();
+    insta::assert_snapshot!(error, @"write pins to pull request #1: it has commits of ann, which would be lost");
+    let state = world.forge.state();
+    assert!(state.files("pins").contains_key("README"));
+}
+
+#[tokio::test]
+async fn a_takeover_says_whose_commits_go() {
+    let gone = |world: &World, head: &CommitSha, branch: &str, verb: &str| {
+        let branches = &world.forge.state().branches;
+        assert_eq!(branches.values().any(|sha| sha == head), verb == "would be");
+        let head = head.short();
+        format!("commits of ann up to {head} {verb} no longer on `{branch}` (`--takeover`)")
+    };
+    for with_request in [true, false] {
+        let world = World::new();
+        let mut options = ProposeOptions::new("1");
+        options.branch = "pins".into();
+        world.ok(NEW, &options).await;
+        let head = world.forge.push("pins", "ann", &[("README", "x")]);
+        world.forge.push("dev", "ann", &[("code/x", "1")]);
+        if !with_request {
+            world.forge.close(1);
+        }
+        options.takeover = true;
+        let changes = world.changes(NEWER);
+        let said = preview(&world.forge, &changes, &options, &CancellationToken::new()).await;
+        let expected = gone(&world, &head, "pins", "would be");
+        assert_eq!(said.unwrap().notices, [expected]);
+        let done = world.ok(NEWER, &options).await;
+        assert_eq!(done.notices, [gone(&world, &head, "pins", "are")]);
+        let again = world.ok(NEWER, &options).await;
+        assert_eq!(again.notices, [""; 0]);
+    }
+    // A request that is closed goes with its branch.
+    let world = World::new();
+    world.ok(NEW, &ProposeOptions::new("1")).await;
+    let head = world.forge.push("bot/pin-1", "ann", &[("README", "x")]);
+    world.forge.push("dev", "ann", &[("code/x", "1")]);
+    let mut options = ProposeOptions::new("2");
+    options.takeover = true;
+    let done = world.ok(NEWER, &options).await;
+    assert_eq!(done.closed, [1]);
+    assert_eq!(done.notices, [gone(&world, &head, "bot/pin-1", "are")]);
+}

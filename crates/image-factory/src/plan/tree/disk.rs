@@ -162,15 +162,25 @@ impl Disk {
             self.files.root.join(above).join(ATTRIBUTES).exists()
                 && !self.git.below(above).knows(ATTRIBUTES.as_bytes())
         });
-        self.list(path.to_path_buf(), odd)
+        self.list(path.to_path_buf(), odd, &mut 0)
     }
 
-    /// A folder in a folder.
-    pub(crate) fn child(&self, parent: &Folder, name: &OsStr) -> Result<Arc<Folder>, FactoryError> {
-        self.list(parent.path.join(name), parent.odd_attributes)
+    /// A folder in a folder. `hint` is for its neighbours, by name: see [`Git::below_after`].
+    pub(crate) fn child(
+        &self,
+        parent: &Folder,
+        name: &OsStr,
+        hint: &mut usize,
+    ) -> Result<Arc<Folder>, FactoryError> {
+        self.list(parent.path.join(name), parent.odd_attributes, hint)
     }
 
-    fn list(&self, path: PathBuf, odd_above: bool) -> Result<Arc<Folder>, FactoryError> {
+    fn list(
+        &self,
+        path: PathBuf,
+        odd_above: bool,
+        hint: &mut usize,
+    ) -> Result<Arc<Folder>, FactoryError> {
         if self.cancel.is_cancelled() {
             return Err(interrupted());
         }
@@ -178,7 +188,7 @@ impl Disk {
         if let Some(folder) = folders().get(&path) {
             return Ok(Arc::clone(folder));
         }
-        let part = self.git.below(&path);
+        let part = self.git.below_after(&path, hint);
         let registry_files = self.registry_files.get(&path);
         let is_registry_file = |name: &OsStr| registry_files.is_some_and(|has| has.contains(name));
         let is_here = |report: &&PathBuf| report.parent() == Some(&path);

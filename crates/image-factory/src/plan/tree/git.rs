@@ -4,22 +4,17 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use gix_index::State;
 use gix_index::entry::{Flags, Mode, Stat, stat};
 use gix_index::hash::{Kind as HashKind, ObjectId};
-use process::Command;
-use tokio_util::sync::CancellationToken;
 
 use super::attributes::Conversions;
 use super::blob::FileMode;
+use super::facts::Facts;
 
 /// No index of a real repository is longer; it is read whole.
 const LONGEST: u64 = 1 << 30;
-
-/// git answers these questions in a millisecond.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How the files of a folder are stored in a git repository.
 pub(crate) struct Git {
@@ -44,126 +39,6 @@ struct Index {
 /// When something last changed: seconds and nanoseconds, as an index has them.
 type Changed = (u32, u32);
 
-/// What `git` says of a folder.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    prefix: String,
-    index: PathBuf,
-    attributes: PathBuf,
-    hash: HashKind,
-    /// `core.autocrlf`, or a setting that is not understood.
-    converts_line_ends: bool,
-    /// `core.attributesFile`.
-    own_attributes: Option<PathBuf>,
-}
-
-impl Facts {
-    /// Asks `git`, which knows worktrees, its environment and whom to trust. `None` if there is no
-    /// git or `root` is in no repository.
-    pub(crate) async fn of(root: &Path, cancel: &CancellationToken) -> Option<Self> {
-        let git = |words: &[&str]| {
-            Command::new("git")
-                .args(words)
-                .current_dir(root)
-                .timeout(PATIENCE)
-                .run(cancel)
-        };
-        let places = [
-            "rev-parse",
-            "--show-prefix",
-            "--git-path",
-            "index",
-            "--git-path",
-            "info/attributes",
-            "--show-object-format",
-        ];
-        let settings = [
-            "config",
-            "-z",
-            "--get-regexp",
-            "^core\\.(autocrlf|attributesfile)$",
-        ];
-        let (places, settings) = futures_util::join!(git(&places), git(&settings));
-        let places = match places {
-            Ok(output) => output.stdout_text(),
-            Err(error) => {
-                tracing::debug!(%error, "no git index to look at");
-                return None;
-            }
-        };
-        // No settings is exit code 1.
-        let settings = settings.map(|output| output.stdout_text());
-        Self::read(root, &places, &settings.unwrap_or_default())
-    }
-
-    fn read(root: &Path, places: &str, settings: &str) -> Option<Self> {
-        let lines: Vec<&str> = places.lines().collect();
-        let [prefix, index, attributes, hash] = lines[..] else {
-            return None;
-        };
-        let hash = match hash {
-            "sha1" => HashKind::Sha1,
-            "sha256" => HashKind::Sha256,
-            _ => return None,
-        };
-        let mut facts = Self {
-            prefix: prefix.to_owned(),
-            index: root.join(index),
-            attributes: root.join(attributes),
-            hash,
-            converts_line_ends: false,
-            own_attributes: None,
-        };
-        for setting in settings.split('\0') {
-            // A name alone means `true`. The last one counts; any one makes us careful.
-            let (name, value) = setting.split_once('\n').unwrap_or((setting, "true"));
-            match name {
-                "core.autocrlf" => {
-                    let off = ["false", "no", "off", "0", ""];
-                    facts.converts_line_ends |= !off.contains(&value.to_lowercase().as_str());
-                }
-                "core.attributesfile" => {
-                    facts.own_attributes = home(value);
-                    facts.converts_line_ends |= facts.own_attributes.is_none();
-                }
-                _ => {}
-            }
-        }
-        Some(facts)
-    }
-}
-
-/// A path of a setting, if it is certain which: the homes of others, and places that git knows by its
-/// own installation, are not.
-fn home(path: &str) -> Option<PathBuf> {
-    match path.strip_prefix("~/") {
-        Some(rest) => Some(Path::new(&std::env::var_os("HOME")?).join(rest)),
-        None => path.starts_with('/').then(|| PathBuf::from(path)),
-    }
-}
-
-/// Where git may look for attributes of all repositories: that depends on where it was installed to.
-/// The likeliest comes last.
-fn shared_attributes() -> Vec<PathBuf> {
-    let mut files = vec![PathBuf::from("/etc/gitattributes")];
-    let git = process::which("git");
-    let real = git.as_ref().and_then(|git| git.canonicalize().ok());
-    for program in [git, real].into_iter().flatten() {
-        let prefix = program.parent().and_then(Path::parent);
-        files.extend(prefix.map(|prefix| prefix.join("etc/gitattributes")));
-    }
-    files
-}
-
-/// Where git looks for attributes of all repositories of a user, unless told otherwise.
-fn own_attributes() -> Option<PathBuf> {
-    let config = std::env::var_os("XDG_CONFIG_HOME")
-        .filter(|folder| !folder.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")));
-    Some(config?.join("git/attributes"))
-}
-
 impl Git {
     /// No git: every file is read.
     pub(crate) fn none() -> Self {
@@ -186,6 +61,12 @@ impl Git {
 
     /// The part of the index that lies in a folder (relative to the root that was asked about).
     pub(crate) fn below(&self, folder: &Path) -> Part<'_> {
+        self.below_after(folder, &mut 0)
+    }
+
+    /// The same, found fastest when it begins near `hint`. Puts there where it ends: the next folder
+    /// is likely to begin so.
+    pub(crate) fn below_after(&self, folder: &Path, hint: &mut usize) -> Part<'_> {
         let Some(index) = &self.index else {
             return Part {
                 index: None,
@@ -201,18 +82,36 @@ impl Git {
             path.push(b'/');
         }
         let entries = index.state.entries();
-        let from = entries.partition_point(|entry| index.path(entry) < path.as_slice());
-        let length = entries[from..].partition_point(|entry| index.path(entry).starts_with(&path));
+        let is_before = |entry: &gix_index::Entry| index.path(entry) < path.as_slice();
+        let is_below = |entry: &gix_index::Entry| index.path(entry).starts_with(&path);
+        let start = (*hint).min(entries.len());
+        let from = match entries[..start].last().is_none_or(is_before) {
+            true => start + near(&entries[start..], is_before),
+            false => entries[..start].partition_point(is_before),
+        };
+        let until = from + near(&entries[from..], is_below);
+        *hint = until;
         let counting = index.attributes.iter();
         let counting = counting.filter(|(folder, _)| path.starts_with(folder));
         Part {
             since: counting.map(|(_, changed)| *changed).max(),
             index: Some(index),
             folder: path,
-            range: from..from + length,
+            range: from..until,
             next: Cell::new(0),
         }
     }
+}
+
+/// What `partition_point` says, with few comparisons where that is near the beginning.
+fn near<T>(items: &[T], is_first_part: impl Fn(&T) -> bool) -> usize {
+    let mut end = 1;
+    while end < items.len() && is_first_part(&items[end]) {
+        end *= 2;
+    }
+    let from = end / 2;
+    let some = &items[from..items.len().min(end + 1)];
+    from + some.partition_point(is_first_part)
 }
 
 /// The part of the index that lies in one folder.
@@ -370,9 +269,7 @@ impl Index {
                 attributes.push((folder.to_vec(), (time.secs, time.nsecs)));
             }
         };
-        // Those that bind least come first (gitattributes(5)).
-        let own = facts.own_attributes.clone().or_else(own_attributes);
-        for file in shared_attributes().into_iter().chain(own) {
+        for file in facts.common_attributes() {
             read(b"", &file, false);
         }
         // From the root that was asked about up to the root of the repository.
@@ -410,27 +307,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_git_says_and_is_careful_with_the_rest() {
-        let root = Path::new("/r");
-        let read = |places: &str, settings: &str| Facts::read(root, places, settings);
-        let places = "code/\n../.git/index\n/w/info/attributes\nsha256\n";
-        let facts = read(places, "core.autocrlf\nInput\0core.attributesfile\n/a\0").unwrap();
-        assert_eq!(facts.index, Path::new("/r/../.git/index"));
-        assert_eq!(facts.attributes, Path::new("/w/info/attributes"));
-        assert_eq!(facts.hash, HashKind::Sha256);
-        assert!(facts.converts_line_ends);
-        assert_eq!(facts.own_attributes.unwrap(), Path::new("/a"));
-        for unsure in ["~root/attributes", "%(prefix)/attributes", "attributes"] {
-            let facts = read(places, &format!("core.attributesfile\n{unsure}\0")).unwrap();
-            assert!(facts.converts_line_ends, "{unsure}");
+    fn what_is_near_is_found_like_what_is_far() {
+        for length in 0..40 {
+            let items: Vec<usize> = (0..length).collect();
+            for at in 0..=length {
+                assert_eq!(near(&items, |item| *item < at), at, "{at} of {length}");
+            }
         }
-        assert!(
-            !read(places, "core.autocrlf\nfalse\0")
-                .unwrap()
-                .converts_line_ends
-        );
-        assert!(read(places, "core.autocrlf\0").unwrap().converts_line_ends);
-        assert!(read("code/\nx\ny\nsha3\n", "").is_none());
-        assert!(read("a\nb/\nx\ny\nsha1\n", "").is_none());
     }
 }

@@ -22,24 +22,34 @@ mod attributes;
 mod blob;
 mod disk;
 mod dockerignore;
+mod facts;
 mod git;
 mod listing;
 mod view;
 
+use std::sync::OnceLock;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 pub(crate) use blob::FileMode;
 pub(crate) use disk::{Disk, Files, GIT, interrupted};
-pub(crate) use git::{Facts, Git};
+pub(crate) use facts::Facts;
+pub(crate) use git::Git;
 pub(crate) use view::{Picked, Tree, View, Wanted, ignore_file, ignore_file_of_context};
 
 /// What a thread may need to go down into folders, in bytes; only what is used takes memory.
 const STACK: usize = 64 * 1024 * 1024;
 
-/// Runs `work` on threads of its own, with room to go down into deep folders.
+/// The threads of this process for such work. Those of `rayon` itself have too little room.
+static THREADS: OnceLock<Option<ThreadPool>> = OnceLock::new();
+
+/// Runs `work` on threads with room to go down into deep folders.
 pub(crate) fn on_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    match rayon::ThreadPoolBuilder::new().stack_size(STACK).build() {
-        Ok(threads) => threads.install(work),
+    let start = || ThreadPoolBuilder::new().stack_size(STACK).build().ok();
+    match THREADS.get_or_init(start) {
+        Some(threads) => threads.install(work),
         // Without threads to be had, those that are there must do.
-        Err(_) => work(),
+        None => work(),
     }
 }
 

@@ -272,8 +272,8 @@ impl Walk<'_> {
             .collect::<Result<_, _>>()?;
         let mut shown: Vec<Shown> = folders
             .into_par_iter()
-            .map(|(index, entry, matched, wanted)| {
-                let inside = self.disk.child(&folder, &entry.name)?;
+            .map_init(usize::default, |hint, (index, entry, matched, wanted)| {
+                let inside = self.disk.child(&folder, &entry.name, hint)?;
                 let tree = self.folder(inside, &matched, wanted, depth + 1)?;
                 Ok(Shown {
                     entry: index,
