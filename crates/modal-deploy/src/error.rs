@@ -165,6 +165,15 @@ pub enum ModalError {
         /// The program.
         program: String,
     },
+    /// There is a record of the environment, and Modal's own programs tell nothing of it.
+    #[error("read the record of what is live in `{environment}`, by Modal's own programs")]
+    RecordUntold {
+        /// Where it is.
+        environment: Environment,
+        /// Why they do not.
+        #[source]
+        source: Box<ModalError>,
+    },
     /// A file that a program is to read cannot be made.
     #[error("{what}: make a temporary file")]
     TempFile {
@@ -304,6 +313,7 @@ impl ModalError {
             | Self::Unsupported { .. }
             | Self::Throttled { .. }
             | Self::CliAnswer { .. }
+            | Self::RecordUntold { .. }
             | Self::TempFile { .. }
             | Self::Images { .. }
             | Self::ReadBack { .. }

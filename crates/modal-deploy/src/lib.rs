@@ -78,5 +78,5 @@ pub use deploy::{OnFailure, RunOptions};
 pub use error::{CallFailure, ErrorClass, GrpcCode, ModalError};
 pub use processor::{DeployImage, Processor};
 pub use report::{AppReport, DeployReport, Deployed, LiveApp, RollbackReport};
-pub use run::{decide, ensure_environment, run};
+pub use run::{decide, run};
 pub use smoke::{CallKind, CallReport, SmokeReport, Verdict};

@@ -1,8 +1,7 @@
-use registry_model::Environment;
 use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{
-    self, DeployPlan, Now, OnFailure, Order, Outcome, RunOptions, Step, Steps, Work,
+    AppStep, DeployPlan, Now, OnFailure, Order, Outcome, RunOptions, Step, Steps, Work, held,
 };
 use crate::error::chain;
 use crate::record::{Change, Mark};
@@ -93,23 +92,6 @@ fn unwritten(synced: &SyncReport) -> Vec<String> {
         )
     });
     unwritten.map(|secret| secret.name.clone()).collect()
-}
-
-/// Makes sure that an environment exists, and makes it where `create` allows to.
-///
-/// # Errors
-/// [`ModalError::EnvironmentMissing`] with the names of those that exist, [`ModalError::Rpc`],
-/// [`ModalError::Cancelled`].
-pub async fn ensure_environment(
-    control: &Control,
-    environment: &Environment,
-    create: bool,
-    cancel: &CancellationToken,
-) -> Result<(), ModalError> {
-    match deploy::environment(control, environment, create, cancel).await? {
-        Some(_) => Ok(()),
-        None => deploy::create(control, environment, cancel).await,
-    }
 }
 
 /// What is known about each app so far.
@@ -258,7 +240,8 @@ impl Run {
                 }
                 Err(error) => {
                     tracing::warn!("failed to look at what is live: {}", chain(&error));
-                    return work.presumed(&outcomes);
+                    // Then what runs now is not for us to say.
+                    return vec![Some(Now::default()); outcomes.len()];
                 }
             };
             // What failed is not deployed again, and what was put back is not what was deployed.
@@ -313,7 +296,7 @@ impl Run {
                 app: step.app.clone(),
                 image: step.image.clone(),
                 step: step.step,
-                why: step.why.clone(),
+                why: why(step, &app.outcome),
                 deployed: app.outcome.deployed,
                 version_before: step.version,
                 version: app.outcome.version,
@@ -338,6 +321,12 @@ impl Run {
             interrupted,
         }
     }
+}
+
+/// Why something was to be done, and why it was not.
+fn why(step: &AppStep, outcome: &Outcome) -> Vec<String> {
+    let held = outcome.held.iter().map(held);
+    held.chain(step.why.iter().cloned()).collect()
 }
 
 /// An error with its causes; where it does not say what the program said last, that too.

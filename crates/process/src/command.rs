@@ -1,4 +1,5 @@
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,14 @@ pub enum Stream {
     Stderr,
 }
 
+/// What a child reads from standard input.
+#[derive(Clone)]
+enum Stdin {
+    Nothing,
+    Bytes(Vec<u8>),
+    File(Arc<File>),
+}
+
 type OnLine = Arc<Mutex<dyn FnMut(Stream, &str) + Send>>;
 
 /// A program to run, with everything it gets.
@@ -38,7 +47,7 @@ pub struct Command {
     secret_env: Vec<(OsString, SecretString)>,
     clear_env: bool,
     cwd: Option<PathBuf>,
-    stdin: Option<Vec<u8>>,
+    stdin: Stdin,
     timeout: Option<Duration>,
     grace: Duration,
     redactor: Redactor,
@@ -73,7 +82,7 @@ impl Command {
             secret_env: Vec::new(),
             clear_env: false,
             cwd: None,
-            stdin: None,
+            stdin: Stdin::Nothing,
             timeout: None,
             grace: GRACE,
             redactor: Redactor::new(),
@@ -138,7 +147,15 @@ impl Command {
     /// What the child reads from standard input; default: nothing.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
+        self.stdin = Stdin::Bytes(bytes.into());
+        self
+    }
+
+    /// The same from where `file` stands now. Unlike a pipe, the child can open it once more as
+    /// `/dev/stdin`, and need not be given its name: it may have none.
+    #[must_use]
+    pub fn stdin_file(mut self, file: File) -> Self {
+        self.stdin = Stdin::File(Arc::new(file));
         self
     }
 
@@ -211,7 +228,7 @@ impl Command {
             source,
         };
 
-        if let (Some(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
+        if let (Stdin::Bytes(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
             // A child may end without reading; the broken pipe is then no news.
             tokio::spawn(async move {
                 let _ = pipe.write_all(&bytes).await;
@@ -280,6 +297,15 @@ impl Command {
         let program = which(&self.program).ok_or_else(|| ProcessError::NotFound {
             program: self.program.to_string_lossy().into_owned(),
         })?;
+        let cannot_start = |source| ProcessError::Start {
+            command: command.to_owned(),
+            source,
+        };
+        let stdin = match &self.stdin {
+            Stdin::Nothing => Stdio::null(),
+            Stdin::Bytes(_) => Stdio::piped(),
+            Stdin::File(file) => file.try_clone().map_err(cannot_start)?.into(),
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the one place that starts programs"
@@ -287,11 +313,7 @@ impl Command {
         let mut builder = tokio::process::Command::new(program);
         builder
             .args(&self.args)
-            .stdin(if self.stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            })
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -311,10 +333,7 @@ impl Command {
         if let Some(folder) = &self.cwd {
             builder.current_dir(folder);
         }
-        builder.spawn().map_err(|source| ProcessError::Start {
-            command: command.to_owned(),
-            source,
-        })
+        builder.spawn().map_err(cannot_start)
     }
 
     fn reader<R: tokio::io::AsyncRead + Unpin + Send + 'static>(

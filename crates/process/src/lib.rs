@@ -19,9 +19,11 @@ mod command;
 mod error;
 mod lines;
 mod redact;
+mod spelling;
 mod which;
 
 pub use command::{Command, Output, Service, Stream};
 pub use error::ProcessError;
 pub use redact::Redactor;
+pub use spelling::spellings;
 pub use which::which;

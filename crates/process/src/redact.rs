@@ -1,7 +1,6 @@
 use secrecy::{ExposeSecret, SecretString};
 
-/// Values shorter than this are not replaced: blanking every `1` helps nobody.
-const SHORTEST: usize = 4;
+use crate::spelling::{encodings, sort, spellings};
 
 /// Replaces secret values in text that is about to be shown.
 #[derive(Clone, Default)]
@@ -16,23 +15,13 @@ impl Redactor {
         Self::default()
     }
 
-    /// Also replaces `secret`, and, as output comes in lines, each of its lines.
+    /// Also replaces `secret`, and, as output comes in lines, each of its lines; in the ways, too,
+    /// in which programs quote or encode text.
     pub fn add(&mut self, secret: &SecretString) {
-        let value = secret.expose_secret();
-        for part in std::iter::once(value).chain(value.lines()) {
-            let part = part.trim();
-            if part.len() >= SHORTEST
-                && !self
-                    .secrets
-                    .iter()
-                    .any(|known| known.expose_secret() == part)
-            {
-                self.secrets.push(SecretString::from(part.to_owned()));
-            }
-        }
+        self.secrets.extend(spellings(secret));
+        self.secrets.extend(encodings(secret));
         // The longest first, so that a secret that contains another leaves no remainder.
-        self.secrets
-            .sort_by_key(|known| std::cmp::Reverse(known.expose_secret().len()));
+        sort(&mut self.secrets);
     }
 
     /// `text` with every known secret replaced by `***`.
@@ -93,6 +82,46 @@ mod tests {
         redactor.add(&SecretString::from("first line\nsecond line"));
         assert_eq!(redactor.apply("a tok-123456 b tok-1"), "a *** b ***");
         assert_eq!(redactor.apply("only second line here"), "only *** here");
+    }
+
+    #[test]
+    fn replaces_what_programs_make_of_a_value() {
+        let value = "ab'cd\"ef\\gh-zzz\nline2/ \u{e9}-0123";
+        let mut redactor = Redactor::new();
+        redactor.add(&SecretString::from(value));
+        // All by Python 3.11, of `value`.
+        for printed in [
+            r#"'ab\'cd"ef\\gh-zzz\nline2/ é-0123'"#,
+            // repr(value.replace('"', "")), where the text around has none either.
+            r#""ab'cd\"ef\\gh-zzz\nline2/ \u00e9-0123""#,
+            r#""ab'cd\"ef\\gh-zzz\nline2/ é-0123""#,
+            // repr(RuntimeError(repr(value))), json.dumps(repr(value)), json.dumps(json.dumps(value))
+            r#"RuntimeError('\'ab\\\'cd"ef\\\\gh-zzz\\nline2/ é-0123\'')"#,
+            r#""'ab\\'cd\"ef\\\\gh-zzz\\nline2/ é-0123'""#,
+            r#""\"ab'cd\\\"ef\\\\gh-zzz\\nline2/ \\u00e9-0123\"""#,
+            // quote, quote(safe=""), quote_plus
+            "https://host/ab%27cd%22ef%5Cgh-zzz%0Aline2/%20%C3%A9-0123",
+            "https://host/ab%27cd%22ef%5Cgh-zzz%0Aline2%2F%20%C3%A9-0123",
+            "https://host/?a=ab%27cd%22ef%5Cgh-zzz%0Aline2%2F+%C3%A9-0123&b",
+            // A line of it, in repr.
+            r#"['ab\'cd"ef\\gh-zzz', "#,
+        ] {
+            let shown = redactor.apply(printed);
+            for part in ["cd", "ef", "gh-zzz", "line2", "0123"] {
+                assert!(!shown.contains(part), "{shown}");
+            }
+            assert!(shown.contains("***"), "{shown}");
+        }
+        // With `user:`, `u:` and nothing before it, and a line break after it: of the value, all
+        // but two letters on each side is gone.
+        for printed in [
+            "dXNlcjphYidjZCJlZlxnaC16enoKbGluZTIvIMOpLTAxMjMK",
+            "dTphYidjZCJlZlxnaC16enoKbGluZTIvIMOpLTAxMjMK",
+            "YWInY2QiZWZcZ2gtenp6CmxpbmUyLyDDqS0wMTIzCg==",
+        ] {
+            let shown = redactor.apply(printed);
+            assert!(shown.contains("***") && shown.len() <= 20, "{shown}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ mod issue;
 use std::path::Path;
 
 use modal_deploy::Processor;
-use modal_deploy::audit::{self, AppAudit, AuditReport, Pins};
+use modal_deploy::audit::{self, AppAudit, AuditReport, Pins, Standing};
 use registry_model::{Environment, Platform};
 use tokio_util::sync::CancellationToken;
 
@@ -156,6 +156,39 @@ fn show(report: &AuditReport) -> String {
     text
 }
 
+/// What to do about what is not as git has it, one line each.
+fn hints(report: &AuditReport) -> Vec<String> {
+    let mut hints = Vec::new();
+    let apps = |test: fn(&AppAudit) -> bool| {
+        let all = report.environments.iter();
+        let mut apps = all.flat_map(|one| one.apps.iter().map(move |app| (one, app)));
+        apps.find(|(_, app)| app.standing.is_drift() && test(app))
+    };
+    let extra = |app: &AppAudit| app.standing == Standing::Extra;
+    let pinned = |app: &AppAudit| app.standing != Standing::Extra && app.held.is_none();
+    let secrets = report.environments.iter();
+    let secrets = secrets.map(|one| one.missing_secrets.len()).sum::<usize>();
+    if apps(pinned).is_some() || secrets > 0 {
+        hints.push("`pipeline deploy --env NAME` brings back what is pinned".to_owned());
+    }
+    if let Some((one, app)) = apps(|app| app.standing != Standing::Extra && app.held.is_some())
+        && let Some(held) = &app.held
+    {
+        let (name, environment) = (name(app), &one.environment);
+        hints.push(format!(
+            "what a person holds comes back with `pipeline rollback --processor {name} --env \
+             {environment} --to {held} --now`, and is let go with `--release-hold`"
+        ));
+    }
+    if apps(extra).is_some() {
+        hints.push(
+            "what is extra, and no other repository's, goes with `modal app stop APP --env NAME`"
+                .to_owned(),
+        );
+    }
+    hints
+}
+
 fn failure(report: &AuditReport) -> Failure {
     let mut text = "find what runs as git has it:".to_owned();
     for one in &report.environments {
@@ -175,7 +208,6 @@ fn failure(report: &AuditReport) -> Failure {
             ));
         }
     }
-    let hint = "`pipeline deploy --env NAME` brings back what is pinned; what is extra goes with \
-                `modal app stop APP --env NAME`";
-    Failure::new(Exit::Drift, text).with_hint(Some(hint.to_owned()))
+    let hint = hints(report).join("\n");
+    Failure::new(Exit::Drift, text).with_hint(Some(hint))
 }

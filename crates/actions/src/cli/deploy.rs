@@ -1,22 +1,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use modal_deploy::deploy::{self, DeployOptions, Step, Steps};
-use modal_deploy::secrets::{self, SecretOutcome};
+use modal_deploy::deploy::{self, DeployOptions, Images, Step, Steps};
+use modal_deploy::secrets::{self, SecretOutcome, SecretPlan};
 use modal_deploy::{
     AppReport, DeployReport, Deployed, ErrorClass, LiveApp, Processor, RunOptions, Verdict,
 };
-use registry_model::{Platform, ProcessorRef};
+use registry_model::{Platform, ProcessorRef, SecretNames};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DeployArgs;
 use super::commit;
-use super::context::{Context, filled, images};
+use super::context::{Context, filled};
 use super::failures::modal_exit;
 use super::modal::control;
 use super::output::table;
 use super::report::{self, Report};
-use super::secrets::{mask_all, source};
+use super::secrets::{mask_all, nobodys, source};
 use super::stage::{End, stage};
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -41,7 +41,10 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
     let every = context.registry.entries.iter();
     let every: Vec<&ProcessorRef> = every.map(|entry| &entry.reference).collect();
     deploy::check_names(&plan, &every)?;
-    let options = options(args, &context, &processors, cancel).await?;
+    let options = RunOptions {
+        declared: Some(declared(&context)),
+        ..options(args, &context, &processors, &secrets, cancel).await?
+    };
     let control = control(&args.modal, cancel).await?;
     if args.dry_run {
         let steps = modal_deploy::decide(&control, &plan, &secrets, &options, cancel).await?;
@@ -70,17 +73,15 @@ async fn options(
     args: &DeployArgs,
     context: &Context,
     processors: &[Processor],
+    secrets: &SecretPlan,
     cancel: &CancellationToken,
 ) -> Result<RunOptions, Failure> {
-    let mut deploying = context.config.deploy_options(&context.root);
+    let mut deploying = deploying(context);
     deploying.at_once = args.jobs.flatten().unwrap_or(deploying.at_once);
     if let Some(seconds) = args.timeout.flatten() {
         deploying.timeout = Duration::from_secs(seconds);
     }
-    deploying.logs.clone_from(&args.logs);
-    if let Ok(name) = std::env::var("REGISTRY_SECRET") {
-        deploying.registry_secret = name;
-    }
+    deploying.logs = args.logs.clone().flatten();
     deploying.commit = commit_of(&deploying, cancel).await?;
     Ok(RunOptions {
         smoke: (!args.no_smoke).then(|| context.config.smoke_options(&args.env)),
@@ -88,10 +89,29 @@ async fn options(
         partial: context.is_narrowed(),
         force: args.force,
         on_failure: args.on_failure.flatten().unwrap_or_default(),
-        registry: Some(images()?),
+        registry: Some(Images::as_modal(secrets, &deploying.registry_secret)?),
         release: releases(args, processors)?,
         ..RunOptions::new(deploying)
     })
+}
+
+/// How this repository is deployed, as far as its file and the environment say.
+pub(super) fn deploying(context: &Context) -> DeployOptions {
+    let mut deploying = context.config.deploy_options(&context.root);
+    if let Ok(name) = std::env::var("REGISTRY_SECRET") {
+        deploying.registry_secret = name;
+    }
+    deploying
+}
+
+/// The names of all secrets that the repository declares.
+fn declared(context: &Context) -> SecretNames {
+    let mut all = context.config.shared_secrets();
+    for entry in &context.registry.entries {
+        all.required.extend(entry.secrets.required.iter().cloned());
+        all.optional.extend(entry.secrets.optional.iter().cloned());
+    }
+    all
 }
 
 /// What goes into the tag of a deployment. Without git, it has only the pin.
@@ -237,7 +257,7 @@ pub(super) fn show(report: &DeployReport) -> String {
     {
         text.push_str(&format!("secret {} was not written\n", secret.name));
     }
-    text
+    text + &nobodys(&report.secrets)
 }
 
 /// What was done, and the version that came of it.

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::ModalDoctorArgs;
 use super::context::Context;
+use super::deploy::deploying;
 use super::modal::control;
 use super::output::table;
 use super::report::{self, Report};
@@ -20,10 +21,6 @@ pub(super) async fn run(
     let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
     let platform = Platform::linux_amd64();
-    let mut deploy = context.config.deploy_options(&context.root);
-    if let Ok(name) = std::env::var("REGISTRY_SECRET") {
-        deploy.registry_secret = name;
-    }
     let wanted = Wanted {
         environment: args.env.clone(),
         environments: context.config.environments(),
@@ -40,7 +37,7 @@ pub(super) async fn run(
             .collect(),
         shared: context.config.shared_secrets(),
         values: source(&args.source)?.with_names(context.config.secret_names()?),
-        deploy,
+        deploy: deploying(&context),
         create_environment: args.create_environment,
     };
     mask_all(&wanted.at_hand());

@@ -1,6 +1,7 @@
 //! The `pipeline` command: arguments, one file a stage, and how results are shown.
 
 mod accept;
+mod accept_contract;
 mod args;
 mod audit;
 mod build;
@@ -86,7 +87,7 @@ fn explain(error: &clap::Error, in_workflow: bool) -> Exit {
             title: None,
             message: first.strip_prefix("error: ").unwrap_or(first).to_owned(),
         };
-        let _ = writeln!(std::io::stdout(), "{annotation}");
+        let _ = writeln!(std::io::stderr(), "{annotation}");
     }
     Exit::Input
 }

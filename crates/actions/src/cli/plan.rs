@@ -2,7 +2,7 @@ use image_factory::plan::{self, BuildPlan, Decision};
 use tokio_util::sync::CancellationToken;
 
 use super::args::PlanArgs;
-use super::context::{Context, images};
+use super::context::{Context, images, set};
 use super::matrix::Matrix;
 use super::output::{table, write};
 use super::report::Report;
@@ -22,14 +22,15 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
     let work =
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, end).await?;
-    let matrix = Matrix::of(&plan);
     summary::write(|| summary::of_plan(&plan))?;
     if args.matrix {
-        write(&format!("{}\n", matrix.json()))?;
+        write(&format!("{}\n", Matrix::of(&plan).json()))?;
     } else {
         report.deliver(&plan, || show(&plan))?;
     }
-    matrix.set_outputs()?;
+    if set("GITHUB_OUTPUT").is_some() {
+        Matrix::of(&plan).set_outputs()?;
+    }
     Ok(Exit::Done)
 }
 

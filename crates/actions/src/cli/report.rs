@@ -1,16 +1,23 @@
 use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::args::JsonArg;
 use super::output::{print, set_output, write};
 use crate::exit::Exit;
 use crate::ui::Failure;
+
+/// Of every report so far.
+const SCHEMA: u32 = 1;
+
+/// No report has as many bytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// As many symbolic links as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -40,15 +47,34 @@ enum To {
 }
 
 impl Report {
-    /// Checks that the report can be written where `--json` says; what is there stays as it is.
+    /// Checks that the report can be written where `--json` says, and takes away that of a run
+    /// before: what failed early must not look like what was done then.
     pub(super) fn to(json: &JsonArg) -> Result<Self, Failure> {
+        let report = Self::beside(json)?;
+        report.clear()?;
+        Ok(report)
+    }
+
+    /// The same for a command that reads reports first; what is there stays until
+    /// [`Report::clear`].
+    pub(super) fn beside(json: &JsonArg) -> Result<Self, Failure> {
         match &json.json {
             Some(path) => Self::at(path),
             None => Ok(Self { to: To::Nowhere }),
         }
     }
 
-    /// The same for a file that another argument names.
+    /// Takes the report of a run before away. Any other file stays until there is a report.
+    pub(super) fn clear(&self) -> Result<(), Failure> {
+        match &self.to {
+            To::File { given, real } if is_report(real) => {
+                fs::remove_file(real).map_err(|error| failed(given, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the file that another argument names can be written; it stays as it is.
     pub(super) fn at(path: &Path) -> Result<Self, Failure> {
         // Opening the latter again would start at its beginning, over what was said there.
         if path == Path::new("-") || path == Path::new("/dev/stdout") {
@@ -141,6 +167,13 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     };
     let text = format!("write the report `{}`: {error}", path.display());
     Failure::new(Exit::Input, text).with_hint(hint.map(str::to_owned))
+}
+
+/// Whether one of our reports is there, and nothing else: an object of JSON with a schema.
+fn is_report(path: &Path) -> bool {
+    let read = fs::File::open(path).map(|file| io::BufReader::new(file.take(LARGEST)));
+    let found = read.map(serde_json::from_reader::<_, Value>);
+    found.is_ok_and(|found| found.is_ok_and(|found| found["schema"] == SCHEMA))
 }
 
 fn place(path: &Path) -> io::Result<To> {

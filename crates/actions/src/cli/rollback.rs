@@ -1,22 +1,24 @@
 mod request;
 mod target;
 
-use modal_deploy::deploy;
+use modal_deploy::deploy::{self, DeployOptions, Images};
 use modal_deploy::rollback::{self, Native, Proof, Standing};
-use modal_deploy::secrets;
+use modal_deploy::secrets::{self, SecretSource};
 use modal_deploy::smoke::{self, Target};
 use modal_deploy::{
     Control, DeployImage, DeployReport, Processor, RunOptions, SmokeReport, Verdict,
 };
 use process::Redactor;
-use registry_model::{Digest, Entry, Environment, PinPlace, PinnedImage, Platform, ProcessorRef};
+use registry_model::{
+    Digest, Entry, Environment, PinPlace, PinnedImage, Platform, ProcessorRef, SecretNames,
+};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use self::request::{Request, Revert};
 use self::target::Place;
 use super::args::{RepoArgs, RollbackArgs};
-use super::context::{Context, github, images};
+use super::context::{Context, github};
 use super::failures::modal_exit;
 use super::modal::control;
 use super::report::{self, Report};
@@ -94,8 +96,11 @@ pub(super) async fn run(args: &RollbackArgs, cancel: &CancellationToken) -> Resu
     };
     let to = place.target(args.to.as_deref(), cancel).await?;
     let app = reference.app_name();
+    let values = source(&args.secrets)?.with_names(context.config.secret_names()?);
+    let deploying = deploys::deploying(&context);
+    let images = images(&values, &deploying.registry_secret, &args.env)?;
     let (there, standing) = tokio::try_join!(
-        async { Ok::<_, Failure>(images()?.exists(&to).await?) },
+        async { Ok::<_, Failure>(images.exists(&to).await?) },
         async { Ok(rollback::look(&control, &args.env, &app, cancel).await?) },
     )?;
     let proof = proven(args, &to, there, &standing)?;
@@ -118,6 +123,9 @@ pub(super) async fn run(args: &RollbackArgs, cancel: &CancellationToken) -> Resu
         args,
         context: &context,
         control: &control,
+        values: &values,
+        images,
+        deploying,
         entry,
         platform: &platform,
         cancel,
@@ -147,7 +155,18 @@ pub(super) async fn run(args: &RollbackArgs, cancel: &CancellationToken) -> Resu
             .await
             .map(|request| report.request = Some(request)),
     };
+    if report.held == Some(true) && restored.is_err() && !is_live(&report) {
+        tracing::warn!(
+            "{} is held at {}, and that is not what runs: run this again, or let go of it with \
+             --release-hold",
+            report.app,
+            report.to.digest.short()
+        );
+    }
     let delivered = to_json.deliver(&report, || show(&report));
+    if let (Err(_), Err(second)) = (&restored, &proposed) {
+        tracing::warn!("failed to {}", second.error);
+    }
     let ended = restored.and(proposed).map(|()| Exit::Done);
     report::ended(ended, delivered)
 }
@@ -206,6 +225,20 @@ async fn release(
     Ok(Exit::Done)
 }
 
+/// The registry, asked as a deploy asks it, whatever other secrets are at hand.
+fn images(values: &SecretSource, secret: &str, env: &Environment) -> Result<Images, Failure> {
+    let only = SecretNames {
+        required: Vec::new(),
+        optional: Some(secret.to_owned())
+            .filter(|name| !name.is_empty())
+            .into_iter()
+            .collect(),
+    };
+    let at_hand = secrets::plan(&[], &only, values, env)?;
+    mask_all(&at_hand);
+    Ok(Images::as_modal(&at_hand, secret)?)
+}
+
 /// Only what the registry has and what was live before comes back.
 fn proven(
     args: &RollbackArgs,
@@ -233,6 +266,9 @@ struct Back<'a> {
     args: &'a RollbackArgs,
     context: &'a Context,
     control: &'a Control,
+    values: &'a SecretSource,
+    images: Images,
+    deploying: DeployOptions,
     entry: &'a Entry,
     platform: &'a Platform,
     cancel: &'a CancellationToken,
@@ -244,22 +280,18 @@ impl Back<'_> {
         let (args, context) = (self.args, self.context);
         let mut processor = Processor::from_entry(self.entry, self.platform);
         processor.image = DeployImage::Pinned(report.to.clone());
-        let values = source(&args.secrets)?.with_names(context.config.secret_names()?);
         let shared = context.config.shared_secrets();
         let processors = [processor];
-        let secrets = secrets::plan(&processors, &shared, &values, &args.env)?;
+        let secrets = secrets::plan(&processors, &shared, self.values, &args.env)?;
         mask_all(&secrets);
         let plan = deploy::plan(&processors, &secrets)?;
-        let mut deploying = context.config.deploy_options(&context.root);
-        if let Ok(name) = std::env::var("REGISTRY_SECRET") {
-            deploying.registry_secret = name;
-        }
+        let mut deploying = self.deploying.clone();
         deploying.commit = deploys::commit_of(&deploying, self.cancel).await?;
         let options = RunOptions {
             smoke: Some(context.config.smoke_options(&args.env)),
             partial: true,
             keep_holds: true,
-            registry: Some(images()?),
+            registry: Some(self.images.clone()),
             ..RunOptions::new(deploying)
         };
         self.hold(report).await?;
@@ -350,6 +382,13 @@ impl Back<'_> {
         report.held = Some(held);
         Ok(())
     }
+}
+
+/// Whether what was to come back has come back, whatever its smoke says.
+fn is_live(report: &RollbackReport) -> bool {
+    let deployed = report.deploy.iter().flat_map(|done| &done.apps);
+    let mut live = deployed.filter_map(|app| app.live.as_ref()?.digest.as_ref());
+    report.native_version.is_some() || live.any(|digest| *digest == report.to.digest)
 }
 
 fn show(report: &RollbackReport) -> String {

@@ -1,9 +1,9 @@
 mod source;
 
+use modal_deploy::Processor;
 use modal_deploy::fingerprint::FingerprintKey;
 use modal_deploy::record::Record;
 use modal_deploy::secrets::{self, SecretOutcome, SecretPlan, SecretReport, SyncReport};
-use modal_deploy::{Processor, ensure_environment};
 use registry_model::Platform;
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +40,7 @@ pub(super) async fn run(args: &SecretsArgs, cancel: &CancellationToken) -> Resul
         for warning in &plan.warnings {
             tracing::warn!("{warning}");
         }
-        ensure_environment(&control, &args.env, create, cancel).await?;
-        let stored = control.secrets(&args.env, cancel).await?;
+        let stored = secrets::stored(&control, &args.env, create, cancel).await?;
         let mut record = Record::among(&stored);
         let key = FingerprintKey::new(&control.options().token_secret, &args.env);
         let steps = secrets::decide(&plan, record.as_ref(), &stored, &key, args.force);
@@ -116,16 +115,20 @@ fn show(report: &SyncReport) -> String {
         .iter()
         .map(|one| vec![one.name.clone(), word(one.outcome).to_owned(), why(one)])
         .collect();
-    let mut text = table(&["secret", report.environment.as_str(), "why"], &rows);
-    if !report.orphans.is_empty() {
-        let names = report.orphans.join(", ");
-        let environment = &report.environment;
-        text.push_str(&format!(
-            "Nobody declares these of `{environment}`: {names}\n\
-             Delete what is not needed: modal secret delete NAME --env {environment}\n"
-        ));
+    table(&["secret", report.environment.as_str(), "why"], &rows) + &nobodys(report)
+}
+
+/// The secrets that nobody declares, and what to do about them; nothing when there are none.
+pub(super) fn nobodys(report: &SyncReport) -> String {
+    if report.orphans.is_empty() {
+        return String::new();
     }
-    text
+    let names = report.orphans.join(", ");
+    let environment = &report.environment;
+    format!(
+        "Nobody declares these of `{environment}`: {names}\n\
+         Delete what is not needed: modal secret delete NAME --env {environment}\n"
+    )
 }
 
 /// Every secret that could not be written.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image_factory::build::{BuildReport, Outcome};
-use image_factory::pin::{PinAction, PinReport};
+use image_factory::pin::{PinAction, PinReport, why};
 use image_factory::plan::{BuildPlan, Decision};
 use oci::Likeness;
 
@@ -12,6 +12,8 @@ use super::pin::told;
 use crate::exit::Exit;
 use crate::runner::append_summary;
 use crate::ui::Failure;
+/// A name as code.
+pub(super) use image_factory::pin::code;
 
 /// Rows of one table, in bytes: the runner drops a summary over 1 MiB, and nobody reads that much.
 const ROOM: usize = 128 * 1024;
@@ -33,11 +35,7 @@ pub(super) fn of_plan(plan: &BuildPlan) -> String {
             Decision::Reuse { digest } => format!("reuse `{}`", digest.short()),
             Decision::Build { .. } => "build".to_owned(),
         };
-        vec![
-            code(&item.name()),
-            decision,
-            escape(&item.why().to_string()),
-        ]
+        vec![code(&item.name()), decision, why(&item.why().to_string())]
     });
     section(
         &format!("Plan: {to_build} of {} to build", plan.items.len()),
@@ -50,11 +48,11 @@ pub(super) fn of_build(report: &BuildReport, failed: &[(String, String)]) -> Str
     let built = |one: &&image_factory::build::Built| one.decision != Outcome::Reused;
     let built = report.built.iter().filter(built).count();
     let reused = report.built.len() - built;
-    let failures = failed.iter().map(|(name, why)| {
+    let failures = failed.iter().map(|(name, error)| {
         vec![
             code(name),
             "**failed**".to_owned(),
-            escape(why),
+            escape(error),
             String::new(),
         ]
     });
@@ -64,11 +62,10 @@ pub(super) fn of_build(report: &BuildReport, failed: &[(String, String)]) -> Str
             Outcome::Reused => "reused".to_owned(),
             Outcome::Kept(likeness) => escape(&kept(likeness)),
         };
-        let why = escape(&one.why.to_string());
         vec![
             code(&one.name()),
             outcome,
-            why,
+            why(&one.why.to_string()),
             code(one.image.digest.short()),
         ]
     });
@@ -91,7 +88,7 @@ pub(super) fn of_pin(report: &PinReport) -> String {
         let old = change.old.as_ref();
         let old = old.map_or("pending".to_owned(), |image| code(image.digest.short()));
         let pin = format!("{old} → {}", code(change.new.digest.short()));
-        vec![code(&change.name()), pin, escape(&change.why.to_string())]
+        vec![code(&change.name()), pin, why(&change.why.to_string())]
     });
     let mut body = match report.changes.is_empty() {
         true => "Every pin is as it should be.\n".to_owned(),
@@ -158,32 +155,37 @@ pub(super) fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -
     }
 }
 
-/// Text that stays text in Markdown, on one line.
+/// A sentence that stays text in Markdown, on one line; what it has in backticks is code.
 pub(super) fn escape(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // Nobody can tell where the code begins and ends.
+        return plain(text);
+    }
+    let shown = parts
+        .iter()
+        .enumerate()
+        .map(|(index, part)| match index % 2 {
+            0 => plain(part),
+            _ => code(part),
+        });
+    shown.collect()
+}
+
+fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '|' | '\\' | '*' | '_' | '[' | ']' | '#' | '~' | '!' => safe.extend(['\\', c]),
+            '|' | '\\' | '*' | '_' | '[' | ']' | '#' | '~' | '!' | '`' => safe.extend(['\\', c]),
             '<' => safe.push_str("&lt;"),
             '&' => safe.push_str("&amp;"),
             // Would call somebody.
             '@' => safe.push_str("&#64;"),
             c if c.is_control() => safe.push(' '),
-            // Ours, around names and paths.
             c => safe.push(c),
         }
     }
     safe
-}
-
-/// A name as code.
-pub(super) fn code(text: &str) -> String {
-    let plain = |c: char| match c {
-        '`' | '|' => '\'',
-        c if c.is_control() => ' ',
-        c => c,
-    };
-    format!("`{}`", text.chars().map(plain).collect::<String>())
 }
 
 #[cfg(test)]
@@ -193,7 +195,11 @@ mod tests {
     #[test]
     fn hostile_text_stays_in_its_cell() {
         assert_eq!(escape("a | b\n<img> @all"), "a \\| b &lt;img> &#64;all");
-        assert_eq!(code("x`|y"), "`x''y`");
+        assert_eq!(
+            escape("`libs/a_b.txt` is_new, `x|<y>` @all `z`"),
+            "`libs/a_b.txt` is\\_new, `x¦<y>` &#64;all `z`"
+        );
+        assert_eq!(escape("`a_b <img>"), "\\`a\\_b &lt;img>");
     }
 
     #[test]

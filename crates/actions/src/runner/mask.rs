@@ -1,14 +1,13 @@
 use std::io::{self, Write};
 
+use process::spellings;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::annotation::data;
 
-/// What is shorter is left alone: the runner would black out every such letter of the log.
-const SHORTEST: usize = 4;
-
 /// Tells the runner, through `log`, to show `***` for these values and for each of their lines
-/// from now on. The runner reads both standard output and standard error, and shows none of this.
+/// from now on, however they are quoted; how they look in base64 and in addresses it knows by
+/// itself. The runner reads both standard output and standard error, and shows none of this.
 ///
 /// # Errors
 /// When `log` cannot be written to.
@@ -17,12 +16,8 @@ pub fn mask<'a>(
     values: impl IntoIterator<Item = &'a SecretString>,
 ) -> io::Result<()> {
     for value in values {
-        let value = value.expose_secret();
-        let lines = value.lines().map(str::trim).filter(|line| *line != value);
-        for part in std::iter::once(value).chain(lines) {
-            if part.trim().len() >= SHORTEST {
-                writeln!(log, "::add-mask::{}", data(part))?;
-            }
+        for part in spellings(value) {
+            writeln!(log, "::add-mask::{}", data(part.expose_secret()))?;
         }
     }
     log.flush()
@@ -43,7 +38,9 @@ mod tests {
     fn values_and_their_lines_are_masked() {
         assert_eq!(masked(&["hunter22"]), "::add-mask::hunter22\n");
         insta::assert_snapshot!(masked(&["first line\r\n  second\n\n}\n", "100%"]), @r"
-        ::add-mask::first line%0D%0A  second%0A%0A}%0A
+        ::add-mask::first line\\r\\n  second\\n\\n}
+        ::add-mask::first line\r\n  second\n\n}
+        ::add-mask::first line%0D%0A  second%0A%0A}
         ::add-mask::first line
         ::add-mask::second
         ::add-mask::100%25

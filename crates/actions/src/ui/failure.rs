@@ -66,7 +66,8 @@ impl Failure {
         text
     }
 
-    /// Shows it on standard error and, in a workflow, as an annotation.
+    /// Shows it on standard error and, in a workflow, as an annotation. The runner reads commands
+    /// there, too; standard output is for data.
     pub(crate) fn show(&self, in_workflow: bool) {
         let text = self.text();
         let _ = writeln!(anstream::stderr(), "{}", inert(&text));
@@ -86,7 +87,7 @@ impl Failure {
             _ => &self.annotations[..],
         };
         for annotation in annotations {
-            let _ = writeln!(std::io::stdout(), "{annotation}");
+            let _ = writeln!(std::io::stderr(), "{annotation}");
         }
     }
 }

@@ -15,7 +15,7 @@ fn action() -> Value {
     serde_yaml::from_str(ACTION).unwrap()
 }
 
-fn keys(value: &Value) -> Vec<&str> {
+pub(crate) fn keys(value: &Value) -> Vec<&str> {
     let pairs = value.as_mapping().unwrap();
     pairs.keys().map(|key| key.as_str().unwrap()).collect()
 }
@@ -61,8 +61,12 @@ fn nothing_of_a_caller_is_read_by_the_shell() {
 
 /// The command with the environment that a step of the action gives it.
 fn as_in(step: &str, run: Run, given: &[(&str, &str)]) -> Run {
-    let action = action();
-    let step = steps(&action)
+    with_inputs(&action(), step, run, given)
+}
+
+/// The same for any action. Of several values of an input the last one counts.
+pub(crate) fn with_inputs(action: &Value, step: &str, run: Run, given: &[(&str, &str)]) -> Run {
+    let step = steps(action)
         .iter()
         .find(|one| one["name"] == step)
         .unwrap();
@@ -72,8 +76,10 @@ fn as_in(step: &str, run: Run, given: &[(&str, &str)]) -> Run {
         let input = value
             .trim_start_matches("${{ inputs.")
             .trim_end_matches(" }}");
+        // What stands behind it counts where it is empty.
+        let input = input.split(" || ").next().unwrap();
         let default = action["inputs"][input]["default"].as_str().unwrap();
-        let given = given.iter().find(|(known, _)| *known == input);
+        let given = given.iter().rev().find(|(known, _)| *known == input);
         run = run.env(name, given.map_or(default, |(_, value)| value));
     }
     run
@@ -214,6 +220,59 @@ async fn fail_fast_of_the_file_can_be_undone() {
     .await;
 }
 
+#[test]
+fn every_workflow_of_the_document_says_when_it_runs() {
+    let blocks = DOCUMENT.split("```yaml\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let workflows = blocks.filter(|block| block.contains("\njobs:"));
+    let mut count = 0;
+    for workflow in workflows {
+        let workflow: Value = serde_yaml::from_str(workflow).unwrap();
+        assert!(workflow["on"].is_mapping(), "{workflow:?}");
+        count += 1;
+    }
+    assert!(count >= 3, "{count}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_be_built_is_pinned_although_the_rest_failed() {
+    let action = action();
+    let pin = steps(&action).iter().find(|one| one["name"] == "Pin");
+    assert_eq!(
+        pin.unwrap()["if"],
+        "${{ !cancelled() && steps.build.outputs.report != '' }}"
+    );
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let broken = "FROM scratch\nCOPY nothing /\n";
+        bench.write(&project::dockerfile_of("upper"), broken);
+        let forge = Forge::start(&bench).await;
+        let output = bench.path("output");
+        let report = bench.path("build.json");
+        let build = bench.pipeline("build --json").arg(&report);
+        let build = build.env("GITHUB_OUTPUT", &output);
+        let inputs = [("registry", host), ("image-prefix", "ghcr.io/acme/models")];
+        as_in("Build", build, &inputs).go().await.ended(11);
+        let outputs = std::fs::read_to_string(&output).unwrap();
+        let path = report.to_str().unwrap();
+        let is_set = outputs.starts_with("report<<") && outputs.contains(&format!("\n{path}\n"));
+        assert!(is_set, "{outputs}");
+
+        let pin = propose::on(&forge, bench.pipeline("pin --propose --run-id 7 --from"));
+        let pin = pin.arg(&report);
+        let inputs = [("token", TOKEN)];
+        as_in("Pin", pin, &inputs).go().await.ok();
+        let changed = git(
+            &forge.git_dir(),
+            &["diff", "--name-only", "dev", "bot/pin-7"],
+        )
+        .await;
+        assert_eq!(changed, project::file_of("lower"));
+    })
+    .await;
+}
+
 /// The document's workflow in many jobs.
 fn fan_out() -> Value {
     let text = section("In many jobs");
@@ -227,13 +286,22 @@ fn the_job_that_pins_runs_also_when_nothing_is_built() {
     let needs: Vec<_> = pin["needs"].as_sequence().unwrap().iter().collect();
     assert_eq!(needs, ["plan", "build"]);
     let condition = pin["if"].as_str().unwrap();
-    for part in ["!cancelled()", "needs.plan.result", "needs.build.result"] {
-        assert!(condition.contains(part), "{condition}");
-    }
+    // A job that fails keeps its own pin back, and no other.
+    assert_eq!(
+        condition.trim(),
+        "!cancelled() && needs.plan.result == 'success'"
+    );
+    let jobs = fan_out();
+    let build = jobs["jobs"]["build"]["steps"].as_sequence().unwrap();
+    let upload = build.iter().find(|step| {
+        let uses = step["uses"].as_str().unwrap_or_default();
+        uses.starts_with("actions/upload-artifact@")
+    });
+    assert_eq!(upload.unwrap()["if"], "always()");
     let steps = pin["steps"].as_sequence().unwrap();
     let build = steps.iter().find(|step| {
         let run = step["run"].as_str().unwrap_or_default();
-        run.contains("pipeline build --json reports/")
+        run.contains("pipeline build --json ")
     });
     assert_eq!(build.unwrap()["if"], "needs.plan.outputs.any == 'false'");
     assert_eq!(pin["permissions"]["packages"], "read");

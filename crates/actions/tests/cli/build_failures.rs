@@ -32,19 +32,24 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
             let names = commands.filter_map(|line| line.split("::").nth(1));
             names.map(str::to_owned).collect()
         };
-        // A group for each processor, and nothing that it printed.
-        let groups = ["group", "endgroup", "group", "endgroup"];
-        assert_eq!(commands(&ran.stderr), groups, "{}", ran.stderr);
+        // A group for each processor, and nothing that it printed; then one annotation.
+        let said: Vec<String> = commands(&ran.stderr);
+        let said: Vec<&str> = said
+            .iter()
+            .map(|one| one.split(' ').next().unwrap())
+            .collect();
+        let expected = ["group", "endgroup", "group", "endgroup", "error"];
+        assert_eq!(said, expected, "{}", ran.stderr);
         let (_, group) = ran.stderr.split_once("::group::✗ text/upper@1\n").unwrap();
         let (group, after) = group.split_once("::endgroup::\n").unwrap();
         assert!(group.contains("  : :error::x\n  oh no\n"), "{group}");
         assert!(after.starts_with("✗ text/upper@1: "), "{after}");
-        assert_eq!(commands(&ran.stdout).len(), 1, "{}", ran.stdout);
+        assert_eq!(commands(&ran.stdout), [""; 0], "{}", ran.stdout);
         let start = format!(
             "::error file={},line=4,col=1,title=text/upper@1::",
             dockerfile_of("upper")
         );
-        assert!(ran.stdout.contains(&start), "{}", ran.stdout);
+        assert!(ran.stderr.contains(&start), "{}", ran.stderr);
         let place = format!("{}:4", dockerfile_of("upper"));
         let ran = ran.says(&["text/upper@1", &place, "oh no"]);
         assert!(!ran.stderr.contains("text/lower@1 (code"), "{}", ran.stderr);
@@ -65,6 +70,12 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
             "{}",
             ran.stdout
         );
+
+        // Where a program reads what is printed, there is nothing else to read.
+        let words = format!("{} --json -", build(host));
+        let run = bench.pipeline(&words).env("GITHUB_ACTIONS", "true");
+        let said = run.go().await.ended(11).json();
+        assert_eq!(said["built"].as_array().unwrap().len(), 1, "{said}");
 
         // In a pipe, each line of a log says whose it is.
         let words = format!(

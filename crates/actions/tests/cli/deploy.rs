@@ -1,3 +1,4 @@
+mod action;
 mod audit;
 mod images;
 mod rollback;
@@ -90,7 +91,12 @@ impl World {
     }
 
     fn prepared(&self, run: Run, words: &str) -> Run {
-        run.arg(self.bench.path("deploy.json"))
+        self.reporting(run, "deploy.json", words)
+    }
+
+    /// The same with another report, for runs at the same time.
+    fn reporting(&self, run: Run, report: &str, words: &str) -> Run {
+        run.arg(self.bench.path(report))
             .env("MODAL_SERVER_URL", self.modal.url())
             .env("MODAL_TOKEN_ID", "ak-tests")
             .env("MODAL_TOKEN_SECRET", "as-tests-0123456789")
@@ -255,6 +261,26 @@ async fn what_is_deployed_is_smoked() {
         assert_eq!(Value::from(live.from_image), image);
         assert_eq!(live.secrets, ["OPENAI_API_KEY"]);
 
+        // Real mode without its secret, which the container has, fails as declared.
+        let file = format!("{REGISTRY_FILES}/text_summarize.yaml");
+        let probe = |code: &str| {
+            format!("\nsmoke:\n  negative: {{without: OPENAI_API_KEY, code: {code}}}\n\ninputs:\n")
+        };
+        world.replace(&file, "\ninputs:\n", &probe("ERR_MISSING_SECRET"));
+        discreet(deploy().words("--force").go().await).ok();
+        let calls = world.report()["apps"][0]["smoke"]["calls"].clone();
+        let calls: Vec<_> = calls.as_array().unwrap().iter().collect();
+        let ended = calls.iter().map(|call| (&call["kind"], &call["verdict"]));
+        let passed = Value::from("passed");
+        assert_eq!(
+            ended.collect::<Vec<_>>(),
+            [(&"smoke".into(), &passed), (&"negative".into(), &passed)]
+        );
+        world.replace(&file, &probe("ERR_MISSING_SECRET"), &probe("ERR_OTHER"));
+        let ran = discreet(deploy().words("--force").go().await).ended(15);
+        ran.says(&["ERR_OTHER", "ERR_MISSING_SECRET"]);
+        world.replace(&file, &probe("ERR_OTHER"), "\ninputs:\n");
+
         // A reply that says `error` fails the smoke, and what it betrays is not repeated.
         let reply = "return {'status': 'error', 'error': {'code': 'ERR_X', \
                      'message': 'bad key ' + os.environ['OPENAI_API_KEY']}}";
@@ -262,7 +288,7 @@ async fn what_is_deployed_is_smoked() {
         world.replace("code/modal_app.py", ending, reply);
         let ran = discreet(deploy().go().await).ended(15).one_error();
         let ran = ran.says(&["failed to smoke `dev`", "text/summarize@1", "ERR_X"]);
-        assert!(ran.stdout.contains("deployed v2  failed"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("deployed v4  failed"), "{}", ran.stdout);
         assert!(!world.report().to_string().contains(SECRET));
         world.stop().await;
     })

@@ -46,8 +46,13 @@ async fn a_workflow_shows_each_problem_at_its_line() {
         let run = bench.pipeline(&format!("accept {words}"));
         run.env("GITHUB_ACTIONS", "true")
     };
+    let annotations = |ran: &super::bench::Ran| {
+        let lines = ran.stderr.lines();
+        let lines = lines.filter(|line| line.starts_with("::"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
     let ran = accept("").go().await.ended(2).one_error();
-    insta::assert_snapshot!(ran.stdout, @r"
+    insta::assert_snapshot!(annotations(&ran), @r"
     ::error file=code/apps/core/registry/processors/text_lower.yaml,line=2,col=21::the Dockerfile code/none does not exist [missing-dockerfile]%0Ahint: create it, or name another with `build.dockerfile`
     ::error file=code/apps/core/registry/processors/text_upper.yaml,line=1,col=6::`ref` is `LLM`, not `<namespace>/<name>@<version>` in lower case, as in `llm/litellm@1` [bad-ref]
     ");
@@ -56,21 +61,18 @@ async fn a_workflow_shows_each_problem_at_its_line() {
     let ran = accept("").env("GITHUB_WORKSPACE", workspace).go().await;
     let ran = ran.ended(2).one_error();
     let at = format!("::error file=repo/{},line=1,col=6::", file_of("upper"));
-    assert!(ran.stdout.contains(&at), "{}", ran.stdout);
+    assert!(ran.stderr.contains(&at), "{}", ran.stderr);
     // What is not below it has no place that the runner could find.
     let ran = accept("").env("GITHUB_WORKSPACE", bench.path("home"));
     let ran = ran.go().await.ended(2).one_error();
-    assert!(
-        ran.stdout
-            .starts_with("::error::failed to read the registry files: 2 problems%0A"),
-        "{}",
-        ran.stdout
-    );
+    let whole = "::error::failed to read the registry files: 2 problems%0A";
+    let shown = annotations(&ran);
+    assert!(shown.starts_with(whole), "{shown}");
     // The runner would drop more than ten.
     for number in 0..20 {
         bench.write(&file_of(&format!("x{number}")), BAD);
     }
     let ran = accept("").go().await.ended(2).one_error();
-    assert_eq!(ran.stdout.lines().count(), 10, "{}", ran.stdout);
+    assert_eq!(annotations(&ran).lines().count(), 10, "{}", ran.stderr);
     ran.says(&["22 problems"]);
 }

@@ -340,3 +340,93 @@ async fn reports_of_other_sources_and_of_each_other_are_refused() {
     ran.says(&["would be built again"]);
     assert_eq!(content(&bench.repo()), moved);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_what_is_not_committed_are_not_proposed() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let forge = Forge::start(&bench).await;
+    // As after an edit, a build of it, and no commit.
+    bench.write("code/unique", "edited");
+    let from = build_report(&bench).await;
+    let branches = forge.branches().await;
+    let words = format!("pin --from {from} --propose --run-id 7");
+    for words in [format!("{words} --dry-run"), words.clone()] {
+        let ran = on(&forge, bench.pipeline(&words)).go().await;
+        let ran = ran.ended(12).one_error();
+        ran.says(&["propose", "`code/unique` differs from commit ", "hint: "]);
+    }
+    assert_eq!(forge.branches().await, branches);
+    git(&bench.repo(), &["reset", "--quiet", "--hard"]).await;
+
+    // Nor of what was added and not committed.
+    let from = build_report(&bench).await;
+    let words = format!("pin --from {from} --propose --run-id 7");
+    bench.write("notes.md", "new");
+    git(&bench.repo(), &["add", "notes.md"]).await;
+    let ran = on(&forge, bench.pipeline(&words)).go().await.ended(12);
+    ran.says(&["`notes.md` differs"]);
+    git(&bench.repo(), &["reset", "--quiet"]).await;
+
+    // A file that git does not have, the pins of an earlier `pin`, and a report are no such change.
+    bench.write("generated.txt", "by the workflow");
+    let local = format!("pin --from {from}");
+    bench.pipeline(&local).go().await.ok();
+    assert!(bench.read(&file_of("upper")).contains("@sha256:2222"));
+    // But these very pins are in no commit, and would seem to be there.
+    let ran = on(&forge, bench.pipeline(&words)).go().await.ended(12);
+    ran.one_error()
+        .says(&["has them here already", "git restore"]);
+    git(&bench.repo(), &["restore", "-SW", &file_of("lower")]).await;
+    // At the same path.
+    report_of(&bench, ['1', '3']).await;
+    on(&forge, bench.pipeline(&words)).go().await.ok();
+    let place = format!("bot/pin-7:{}", file_of("upper"));
+    let text = git(&forge.git_dir(), &["show", &place]).await;
+    assert!(text.contains(&image("upper", '3')), "{text}");
+    // Anything else in these files counts.
+    let text = bench
+        .read(&file_of("upper"))
+        .replace("cpu: '1'", "cpu: '2'");
+    bench.write(&file_of("upper"), text);
+    let ran = on(&forge, bench.pipeline(&words)).go().await.ended(12);
+    ran.says(&[&format!("`{}` differs", file_of("upper"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_an_unknown_commit_are_not_proposed() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let forge = Forge::start(&bench).await;
+    let from = build_report(&bench).await;
+    let head = git(&bench.repo(), &["rev-parse", "HEAD"]).await;
+    std::fs::remove_dir_all(bench.repo().join(".git")).unwrap();
+    let words = format!("pin --from {from} --propose --run-id 7");
+    let ran = on(&forge, bench.pipeline(&words)).go().await;
+    let ran = ran.ended(12).one_error();
+    ran.says(&["which commit", "GITHUB_SHA"]);
+    assert_eq!(forge.open().await.len(), 0);
+    let run = on(&forge, bench.pipeline(&words)).env("GITHUB_SHA", head);
+    run.go().await.ok();
+    assert_eq!(forge.open().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_summary_tells_what_the_token_of_a_job_cannot_do() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let forge = Forge::start_for(&bench, "ghs_actions_0123").await;
+    let words = format!(
+        "pin --from {} --propose --run-id 7",
+        build_report(&bench).await
+    );
+    let run = on(&forge, bench.pipeline(&words))
+        .env("GITHUB_TOKEN", "ghs_actions_0123")
+        .env("GITHUB_STEP_SUMMARY", bench.path("summary.md"));
+    run.go().await.ok().hides("ghs_actions_0123");
+    let summary = std::fs::read_to_string(bench.path("summary.md")).unwrap();
+    let words =
+        "> the pull request is by the token of a job (GITHUB\\_TOKEN): workflows on it wait";
+    assert!(summary.contains(words), "{summary}");
+    assert!(summary.contains("`dispatch`"), "{summary}");
+}

@@ -117,6 +117,33 @@ async fn nothing_is_started_without_a_place_for_the_report() {
 }
 
 #[tokio::test]
+async fn what_ends_early_leaves_no_report_of_a_run_before() {
+    let (bench, words) = pinning();
+    let (link, report) = (bench.path("link.json"), bench.path("report.json"));
+    symlink("report.json", &link).unwrap();
+    let image = format!("ghcr.io/acme/upper@{}", digest('1'));
+    let failing = || {
+        bench
+            .pipeline("pin set missing.yaml")
+            .arg(&image)
+            .arg("--json")
+    };
+    for given in [&report, &link] {
+        bench.pipeline(&words).arg(given).go().await.ok();
+        assert_eq!(json_file(&report)["schema"], 1);
+        failing().arg(given).go().await.ended(2);
+        assert!(!report.exists());
+        assert!(link.is_symlink());
+    }
+    // A person's file stays until there is something to replace it by.
+    for theirs in ["{\"old\": 1}", "{\"schema\": \"1\"}", "[1]", "text", ""] {
+        fs::write(&report, theirs).unwrap();
+        failing().arg(&report).go().await.ended(2);
+        assert_eq!(fs::read_to_string(&report).unwrap(), theirs);
+    }
+}
+
+#[tokio::test]
 async fn what_people_read_comes_before_a_report_that_cannot_be_written() {
     let (bench, words) = pinning();
     let full = bench.path("full");

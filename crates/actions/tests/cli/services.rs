@@ -26,15 +26,20 @@ pub(crate) async fn with_registry(test: impl AsyncFnOnce(&str)) {
         .unwrap_or_else(|error| panic!("{error}\nhint: {:?}", error.hint()));
     let host = registry.host();
     let ended = AssertUnwindSafe(test(&host)).catch_unwind().await;
-    for image in images_of(&host).await {
-        docker(&["image", "rm", "--force", &image]).await;
-    }
+    forget(&host).await;
     let left = images_of(&host).await;
     registry.stop().await.unwrap();
     if let Err(panic) = ended {
         std::panic::resume_unwind(panic);
     }
     assert_eq!(left, [""; 0]);
+}
+
+/// Removes what the engine has of a registry.
+pub(crate) async fn forget(host: &str) {
+    for image in images_of(host).await {
+        docker(&["image", "rm", "--force", &image]).await;
+    }
 }
 
 async fn images_of(host: &str) -> Vec<String> {
@@ -96,14 +101,20 @@ pub(crate) async fn python_base() {
 pub(crate) struct Forge {
     pub(crate) server: EmbeddedGithub,
     name: RepoName,
+    token: String,
 }
 
 impl Forge {
     pub(crate) async fn start(bench: &Bench) -> Self {
+        Self::start_for(bench, TOKEN).await
+    }
+
+    /// One that takes this token, by which it knows who asks.
+    pub(crate) async fn start_for(bench: &Bench, token: &str) -> Self {
         super::project::commit_all(&bench.repo()).await;
         let cancel = CancellationToken::new();
         let options = EmbeddedGithubOptions {
-            token: Some(TOKEN.into()),
+            token: Some(token.into()),
             ..EmbeddedGithubOptions::default()
         };
         let server = EmbeddedGithub::start(options, &cancel).await.unwrap();
@@ -113,7 +124,12 @@ impl Forge {
             .create_repository(&name, "dev", Some(&from), &cancel)
             .await
             .unwrap();
-        Self { server, name }
+        let token = token.to_owned();
+        Self {
+            server,
+            name,
+            token,
+        }
     }
 
     pub(crate) fn git_dir(&self) -> std::path::PathBuf {
@@ -123,7 +139,7 @@ impl Forge {
     pub(crate) fn repo(&self) -> github::Repo {
         let options = RepoOptions {
             api_url: self.server.api_url(),
-            token: Some(TOKEN.into()),
+            token: Some(self.token.clone().into()),
             ..RepoOptions::new(self.name.clone())
         };
         github::Repo::new(options).unwrap()

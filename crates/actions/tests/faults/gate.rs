@@ -1,4 +1,4 @@
-//! A way to the embedded GitHub on which one kind of request never arrives.
+//! A way to an embedded service on which one kind of request never arrives.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// The biggest body of these tests by far.
-const LARGEST: usize = 1 << 20;
+/// The biggest bodies are layers with a shell, of about 1 MiB.
+const LARGEST: usize = 16 << 20;
 
-/// Hands everything on to GitHub, but for the request that it waits for: that one hangs.
+/// Hands everything on to the service, but for the request that it waits for: that one hangs.
 pub(crate) struct Gate {
     url: String,
     way: Arc<Way>,
@@ -24,18 +24,19 @@ pub(crate) struct Gate {
 struct Way {
     to: String,
     method: Method,
-    path_end: &'static str,
+    path: &'static str,
     reached: Notify,
     client: reqwest::Client,
 }
 
 impl Gate {
-    /// A gate in front of the API at `to`, closed for requests of `method` whose path ends so.
-    pub(crate) async fn before(to: String, method: Method, path_end: &'static str) -> Self {
+    /// A gate in front of the service at `to`, closed for requests of `method` that have `path` in
+    /// theirs.
+    pub(crate) async fn before(to: String, method: Method, path: &'static str) -> Self {
         let way = Arc::new(Way {
             to,
             method,
-            path_end,
+            path,
             reached: Notify::new(),
             client: reqwest::Client::new(),
         });
@@ -57,7 +58,7 @@ impl Gate {
         let limit = std::time::Duration::from_secs(60);
         tokio::time::timeout(limit, reached)
             .await
-            .unwrap_or_else(|_| panic!("no {} …{}", self.way.method, self.way.path_end));
+            .unwrap_or_else(|_| panic!("no {} …{}", self.way.method, self.way.path));
     }
 }
 
@@ -69,7 +70,7 @@ impl Drop for Gate {
 
 async fn pass(State(way): State<Arc<Way>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if parts.method == way.method && parts.uri.path().ends_with(way.path_end) {
+    if parts.method == way.method && parts.uri.path().contains(way.path) {
         way.reached.notify_one();
         return std::future::pending().await;
     }

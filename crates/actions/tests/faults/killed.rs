@@ -1,5 +1,6 @@
 //! `kill -9`: nothing is cleaned up, and the next run takes up what is there.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
@@ -11,7 +12,7 @@ use super::bench::{Bench, Run, json_file, send};
 use super::gate::Gate;
 use super::project;
 use super::proposal::{self, assert_one_open, at, bot_branches};
-use super::services::{Forge, with_registry};
+use super::services::{Forge, forget, with_registry};
 
 /// Standard output is a pipe that is full, so that the program waits when it is done with its work
 /// and wants to say so.
@@ -78,16 +79,59 @@ async fn after_the_push_nothing_is_built_again() {
         assert!(!report.exists(), "it was killed before it told anybody");
 
         bench.pipeline(&words).go().await.ok();
-        let built = json_file(&report)["built"].as_array().unwrap().clone();
-        assert_eq!(built.len(), 2);
-        for one in &built {
-            assert_eq!(one["decision"], "reused", "{one}");
-        }
-        let pin = format!("pin --from {}", report.display());
-        bench.pipeline(&pin).go().await.ok();
-        for (name, one) in ["lower", "upper"].iter().zip(&built) {
-            let text = bench.read(&project::file_of(name));
-            assert!(text.contains(one["image"].as_str().unwrap()), "{text}");
+        reused_and_pinned(&bench, &report).await;
+    })
+    .await;
+}
+
+/// Everything in the report was there before, and goes into the pins.
+async fn reused_and_pinned(bench: &Bench, report: &Path) {
+    let built = json_file(report)["built"].as_array().unwrap().clone();
+    assert_eq!(built.len(), 2);
+    for one in &built {
+        assert_eq!(one["decision"], "reused", "{one}");
+    }
+    let pin = format!("pin --from {}", report.display());
+    bench.pipeline(&pin).go().await.ok();
+    for (name, one) in ["lower", "upper"].iter().zip(&built) {
+        let text = bench.read(&project::file_of(name));
+        assert!(text.contains(one["image"].as_str().unwrap()), "{text}");
+    }
+}
+
+/// The builder has pushed, and the tag by which later plans find an image is not there yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn between_the_push_and_the_tag_of_the_key_nothing_is_built_again() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let report = bench.path("build.json");
+        let words = |host: &str| {
+            format!(
+                "build --registry {host} --image-prefix ghcr.io/acme/models --json {}",
+                report.display()
+            )
+        };
+        let tagging = "/manifests/inputs-";
+        let gate = Gate::before(format!("http://{host}"), Method::PUT, tagging).await;
+        let through = gate.url().replace("http://", "");
+        let run = bench.pipeline_in_shell(&words(&through));
+        kill(run, "", gate.reached()).await;
+        forget(&through).await;
+        assert!(!report.exists(), "it was killed before it told anybody");
+
+        // There is nothing to build with, either.
+        let run = bench.pipeline(&words(host));
+        let run = run.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        run.go()
+            .await
+            .ok()
+            .says(&["2 of 2 to build", "0 built, 2 reused"]);
+        reused_and_pinned(&bench, &report).await;
+        // From now on it is found as any other.
+        bench.pipeline(&words(host)).go().await.ok();
+        for one in json_file(&report)["built"].as_array().unwrap() {
+            assert_eq!(one["why"], "same-inputs", "{one}");
         }
     })
     .await;

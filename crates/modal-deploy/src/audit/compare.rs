@@ -97,6 +97,7 @@ fn app(processor: &Processor, found: &Found) -> AppAudit {
         standing,
         pinned,
         live: live.map(|live| seen(live, record.and_then(|record| record.mark(&name)).as_ref())),
+        held: record.and_then(|record| record.hold(&name)),
         why,
         app: name,
     }
@@ -162,6 +163,7 @@ fn extra(name: &str, live: &Live, record: Option<&Record>) -> AppAudit {
         standing: Standing::Extra,
         pinned: None,
         live: Some(seen(live, mark.as_ref())),
+        held: record.and_then(|record| record.hold(name)),
         why: format!("{} is live, and no registry file has it", deployed(live)),
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use registry_model::{Environment, PinnedImage, ProcessorRef};
+use registry_model::{Digest, Environment, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
 /// What an audit found.
@@ -48,6 +48,8 @@ pub struct AppAudit {
     pub pinned: Option<PinnedImage>,
     /// What runs.
     pub live: Option<LiveVersion>,
+    /// The digest at which a person holds it.
+    pub held: Option<Digest>,
     /// Why it stands like that; empty where all is well.
     pub why: String,
 }

@@ -11,6 +11,7 @@ use tonic::{Code, Request, Response, Status};
 use super::headers::{Identity, Tries, show_warnings};
 use super::options::ClientOptions;
 use super::retry::Next;
+use super::secret_store::SecretIds;
 use super::token::TokenCache;
 use crate::ModalError;
 use crate::error::GrpcCode;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     inputs: Mutex<BTreeMap<(String, String), Plane>>,
     identity: Identity,
     token: TokenCache,
+    pub(super) secret_ids: SecretIds,
     pub(crate) options: ClientOptions,
 }
 
@@ -60,19 +62,27 @@ pub(crate) struct Operation {
 pub(crate) struct Plane {
     url: String,
     stub: Stub,
-    /// The region that an input plane serves.
-    region: Option<MetadataValue<Ascii>>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Control,
+    Input {
+        /// Which one it serves, if it says so.
+        region: Option<MetadataValue<Ascii>>,
+    },
 }
 
 impl Plane {
-    fn new(url: &str) -> Result<Self, ModalError> {
+    fn new(url: &str, kind: Kind) -> Result<Self, ModalError> {
         let stub = Stub::new(endpoint(url)?.connect_lazy())
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE);
         Ok(Self {
             url: url.to_owned(),
             stub,
-            region: None,
+            kind,
         })
     }
 }
@@ -93,10 +103,11 @@ impl Client {
         let identity = Identity::new(&options)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                control: Plane::new(&options.server_url)?,
+                control: Plane::new(&options.server_url, Kind::Control)?,
                 inputs: Mutex::default(),
                 identity,
                 token: TokenCache::default(),
+                secret_ids: SecretIds::default(),
                 options,
             }),
         })
@@ -126,8 +137,8 @@ impl Client {
         if let Some(plane) = known.get(&key) {
             return Ok(plane.clone());
         }
-        let mut plane = Plane::new(url)?;
-        plane.region = region.parse().ok().filter(|_| !region.is_empty());
+        let region = region.parse().ok().filter(|_| !region.is_empty());
+        let plane = Plane::new(url, Kind::Input { region })?;
         known.insert(key, plane.clone());
         Ok(plane)
     }
@@ -142,7 +153,9 @@ impl Client {
         }
     }
 
-    /// Calls a remote procedure, with auth token, deadline and retries.
+    /// Calls a remote procedure, with deadline and retries, and with an auth token where one is
+    /// needed: an input plane takes nothing else. A control plane takes the token headers alone,
+    /// as Modal's Python client sends them, and gets one when it refuses those.
     pub(crate) async fn unary<Req, Res, F>(
         &self,
         operation: Operation,
@@ -153,7 +166,11 @@ impl Client {
         Req: Clone,
         F: Future<Output = Result<Response<Res>, Status>>,
     {
-        let token = self.inner.token.get(|| self.fetch_token()).await?;
+        let tokens = &self.inner.token;
+        let token = match operation.plane.kind {
+            Kind::Control => tokens.get_if_used(|| self.fetch_token()).await?,
+            Kind::Input { .. } => tokens.get(|| self.fetch_token()).await?,
+        };
         let mut tries = Tries::default();
         let refused = match self
             .attempts(&operation, token.as_ref(), &mut tries, &request, &send)
@@ -163,12 +180,13 @@ impl Client {
             other => return other,
         };
         // Servers may take an auth token back before its time: a new one, once.
-        let Some(token) = token else {
+        if let Some(token) = &token {
+            tokens.forget(token).await;
+        }
+        let Some(token) = tokens.get(|| self.fetch_token()).await? else {
             return Err(refused);
         };
-        self.inner.token.forget(&token).await;
-        let token = self.inner.token.get(|| self.fetch_token()).await?;
-        self.attempts(&operation, token.as_ref(), &mut tries, &request, &send)
+        self.attempts(&operation, Some(&token), &mut tries, &request, &send)
             .await
     }
 
@@ -209,7 +227,10 @@ impl Client {
         loop {
             let mut attempt = Request::new(request.clone());
             *attempt.metadata_mut() = self.inner.identity.of_attempt(token, tries);
-            if let Some(region) = &operation.plane.region {
+            if let Kind::Input {
+                region: Some(region),
+            } = &operation.plane.kind
+            {
                 let headers = attempt.metadata_mut();
                 headers.insert("x-modal-input-plane-region", region.clone());
             }

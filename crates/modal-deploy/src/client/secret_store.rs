@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use registry_model::Environment;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +38,23 @@ pub enum KeyChange {
     Remove(String),
 }
 
+/// Modal's ids of the secrets that this connection has come across, by environment and name: who
+/// knows one need not ask for it. One that is out of date is refused as unknown.
+#[derive(Default)]
+pub(super) struct SecretIds(Mutex<BTreeMap<(Environment, String), String>>);
+
+impl SecretIds {
+    fn get(&self, environment: &Environment, name: &str) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(environment.clone(), name.to_owned())).cloned()
+    }
+
+    fn learn(&self, environment: &Environment, name: &str, id: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((environment.clone(), name.to_owned()), id.to_owned());
+    }
+}
+
 impl Client {
     /// Changes single keys of the secret `name` and leaves the others; a secret that is missing
     /// is made with the keys to set. Runs that do this side by side do not undo each other.
@@ -50,9 +68,26 @@ impl Client {
         name: &str,
         changes: &[KeyChange],
     ) -> Result<bool, ModalError> {
-        let Some(secret_id) = self.secret_to_change(environment, name, changes).await? else {
-            return Ok(true);
-        };
+        if let Some(known) = self.inner.secret_ids.get(environment, name) {
+            match self.update_keys(environment, name, known, changes).await {
+                // It was deleted, and there may be another one of the same name.
+                Err(error) if error.grpc_code() == Some(Code::NotFound) => {}
+                other => return other,
+            }
+        }
+        match self.secret_to_change(environment, name, changes).await? {
+            Some(id) => self.update_keys(environment, name, id, changes).await,
+            None => Ok(true),
+        }
+    }
+
+    async fn update_keys(
+        &self,
+        environment: &Environment,
+        name: &str,
+        secret_id: String,
+        changes: &[KeyChange],
+    ) -> Result<bool, ModalError> {
         let operation = self.operation(
             "SecretUpdate",
             format!("change keys of secret `{name}` of environment `{environment}`"),
@@ -146,6 +181,10 @@ impl Client {
             }
             // A full page without news would be asked for for ever.
             if !full || all.len() == before {
+                for secret in &all {
+                    let ids = &self.inner.secret_ids;
+                    ids.learn(environment, &secret.name, &secret.id);
+                }
                 return Ok(all);
             }
             created_before = last;
@@ -197,6 +236,8 @@ impl Client {
                 stub.secret_get_or_create(request).await
             })
             .await?;
+        let ids = &self.inner.secret_ids;
+        ids.learn(environment, name, &answer.secret_id);
         Ok(answer.secret_id)
     }
 }

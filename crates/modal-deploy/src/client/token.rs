@@ -26,6 +26,18 @@ struct Cached {
 }
 
 impl TokenCache {
+    /// The token to send to a server that did not ask for one: one that others ask for is kept
+    /// up to date and sent everywhere.
+    pub(crate) async fn get_if_used<E, F: Future<Output = Result<Option<String>, E>>>(
+        &self,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Option<MetadataValue<Ascii>>, E> {
+        if self.current.lock().await.is_none() {
+            return Ok(None);
+        }
+        self.get(fetch).await
+    }
+
     /// The token to send. While it is fetched, other callers wait for the same answer.
     ///
     /// `fetch` gives the text of a token, or `None` where the server knows no auth tokens.

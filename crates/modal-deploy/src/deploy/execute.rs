@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
 use futures_util::{StreamExt, stream};
-use registry_model::PinnedImage;
+use registry_model::{Digest, PinnedImage};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::cli::Invocation;
+use super::ledger::Stop;
 use super::log::{self, Log};
 use super::plan::PlannedApp;
 use super::steps::Step;
@@ -36,6 +37,8 @@ pub(crate) struct Outcome {
     pub(crate) said: Vec<String>,
     /// Where all of it is.
     pub(crate) log: Option<PathBuf>,
+    /// The digest at which a person has held it since the run began.
+    pub(crate) held: Option<Digest>,
 }
 
 impl Outcome {
@@ -48,6 +51,7 @@ impl Outcome {
             error: None,
             said: Vec::new(),
             log: None,
+            held: None,
         }
     }
 }
@@ -59,6 +63,7 @@ struct Done {
     image_id: Option<String>,
     /// What is wrong with it nevertheless.
     wrong: Option<ModalError>,
+    held: Option<Digest>,
 }
 
 impl Work<'_> {
@@ -131,6 +136,7 @@ impl Work<'_> {
             Ok(done) => Outcome {
                 image_id: done.image_id,
                 error: done.wrong,
+                held: done.held,
                 ..Outcome::of(done.deployed, done.version)
             },
             Err(error) => Outcome {
@@ -150,8 +156,10 @@ impl Work<'_> {
     }
 
     async fn deploy(&self, app: &PlannedApp, index: usize, log: &Log) -> Result<Done, ModalError> {
-        let Order { plan, cancel, .. } = self.order;
-        self.ledger.check(&app.app, cancel).await?;
+        let Order { plan, .. } = self.order;
+        if let Some(stop) = self.stop(app).await? {
+            return self.leave(app, stop).await;
+        }
         tracing::info!(target: "pipeline::progress", stage = "deploy", item = %app.app,
             "deploying {} to {}", app.image.digest.short(), plan.environment);
         let before = self.live(app).await?;
@@ -166,13 +174,15 @@ impl Work<'_> {
         self.start_modal(app, &app.image, &tag, log).await?;
         let after = self.must_be_live(app).await?;
         let unchanged = before.is_some_and(|before| is_same(&before, &after));
-        self.read_back(app, &tag, &after, unchanged).await?;
-        if let Some(newer) = self.ledger.newer(&app.app, cancel).await? {
-            if !unchanged {
-                self.give_way(app, &after).await;
+        let read_back = self.read_back(app, &tag, &after, unchanged).await;
+        if let Some(stop) = self.stop(app).await? {
+            // What is live and not ours is theirs to whom this app is left.
+            if !unchanged && read_back.is_ok() {
+                self.give_way(app, &after, &stop).await?;
             }
-            return Err(self.ledger.superseded(&app.app, &newer));
+            return self.leave(app, stop).await;
         }
+        read_back?;
         let image_id = self.image_id(app, after.version).await;
         if image_id.is_some() && image_id == image_before {
             let image = image_before.as_deref().unwrap_or_default();
@@ -182,6 +192,7 @@ impl Work<'_> {
                 version: after.version,
                 wrong: Some(self.read_back_error(app, problem)),
                 image_id: image_before,
+                held: None,
             });
         }
         // Modal skips a deploy that changes nothing, and then the old containers stay, with the
@@ -205,20 +216,40 @@ impl Work<'_> {
         index: usize,
         log: &Log,
     ) -> Result<Done, ModalError> {
-        let cancel = self.order.cancel;
-        self.ledger.check(&app.app, cancel).await?;
+        if let Some(stop) = self.stop(app).await? {
+            return self.leave(app, stop).await;
+        }
         let before = self.must_be_live(app).await?;
         if before.version != self.steps.apps[index].version {
             // What would get new containers is somebody else's by now.
             return self.deploy(app, index, log).await;
         }
         let after = self.new_containers(app, &before).await?;
-        if let Some(newer) = self.ledger.newer(&app.app, cancel).await? {
-            return Err(self.ledger.superseded(&app.app, &newer));
+        if let Some(stop) = self.stop(app).await? {
+            return self.leave(app, stop).await;
         }
         let image_id = self.image_id(app, after.version).await;
         self.done(app, index, Deployed::RolledOver, &after, image_id)
             .await
+    }
+
+    pub(super) async fn stop(&self, app: &PlannedApp) -> Result<Option<Stop>, ModalError> {
+        let (ledger, digest) = (&self.ledger, &app.image.digest);
+        ledger.stop(&app.app, digest, self.order.cancel).await
+    }
+
+    /// Leaves an app to whoever has a better claim to it.
+    async fn leave(&self, app: &PlannedApp, stop: Stop) -> Result<Done, ModalError> {
+        match stop {
+            Stop::Newer(newer) => Err(self.ledger.superseded(&app.app, &newer)),
+            Stop::Held(digest) => Ok(Done {
+                deployed: Deployed::Held,
+                version: self.live(app).await?.and_then(|live| live.version),
+                image_id: None,
+                wrong: None,
+                held: Some(digest),
+            }),
+        }
     }
 
     /// Records what is live.
@@ -247,6 +278,7 @@ impl Work<'_> {
             version: after.version,
             image_id,
             wrong: None,
+            held: None,
         })
     }
 
@@ -341,6 +373,7 @@ fn announce(app: &PlannedApp, outcome: &Outcome) {
     let text = match (&outcome.error, outcome.deployed) {
         (Some(error), _) if error.is_cancelled() => "interrupted".to_owned(),
         (_, Deployed::Superseded) => "left to the newer run".to_owned(),
+        (None, Deployed::Held) => format!("held by a person meanwhile{version}"),
         (_, Deployed::Deployed) => format!("deployed in {:.1} s{version}", outcome.seconds),
         (_, Deployed::RolledOver) => format!("rolled over{version}"),
         (_, Deployed::Unchanged) => format!("live already{version}"),

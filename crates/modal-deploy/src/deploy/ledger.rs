@@ -1,9 +1,18 @@
-use registry_model::Environment;
-use tokio::sync::Mutex;
+use registry_model::{Digest, Environment};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::record::{self, Change, Claim, Mark, Record};
 use crate::{Control, ModalError};
+
+/// Why a run leaves an app alone that it was to deploy.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    /// A run that is newer has the last word.
+    Newer(Claim),
+    /// By now a person holds the app at this digest.
+    Held(Digest),
+}
 
 /// The deployment record in the hands of one run, and the run's claim to be the newest.
 ///
@@ -55,33 +64,38 @@ impl<'a> Ledger<'a> {
         self.record.get_mut().as_mut()
     }
 
-    /// Reads the record anew; the run about `app` that announced itself after this one, if there
-    /// is one.
-    pub(crate) async fn newer(
+    /// Reads the record anew, if there is one.
+    pub(crate) async fn refresh(
+        &self,
+        cancel: &CancellationToken,
+    ) -> Result<MutexGuard<'_, Option<Record>>, ModalError> {
+        let mut record = self.record.lock().await;
+        if record.is_some()
+            && let Some(fresh) = record::read(self.control, self.environment, cancel).await?
+        {
+            *record = Some(fresh);
+        }
+        Ok(record)
+    }
+
+    /// Reads the record anew: why `app` is not for this run to deploy at `digest`, if there is
+    /// something. What a person wants goes before what a newer run wants.
+    pub(crate) async fn stop(
         &self,
         app: &str,
+        digest: &Digest,
         cancel: &CancellationToken,
-    ) -> Result<Option<Claim>, ModalError> {
+    ) -> Result<Option<Stop>, ModalError> {
         let Some(ours) = &self.claim else {
             return Ok(None);
         };
-        let mut record = self.record.lock().await;
-        if let Some(fresh) = record::read(self.control, self.environment, cancel).await? {
-            *record = Some(fresh);
-        }
-        Ok(record.as_ref().and_then(|record| record.newer(ours, app)))
-    }
-
-    /// Fails when a newer run has announced itself.
-    pub(crate) async fn check(
-        &self,
-        app: &str,
-        cancel: &CancellationToken,
-    ) -> Result<(), ModalError> {
-        match self.newer(app, cancel).await? {
-            Some(newer) => Err(self.superseded(app, &newer)),
-            None => Ok(()),
-        }
+        let record = self.refresh(cancel).await?;
+        let Some(record) = record.as_ref() else {
+            return Ok(None);
+        };
+        let hold = record.hold(app).filter(|held| held != digest);
+        let newer = || record.newer(ours, app).map(Stop::Newer);
+        Ok(hold.map(Stop::Held).or_else(newer))
     }
 
     pub(crate) fn superseded(&self, app: &str, newer: &Claim) -> ModalError {

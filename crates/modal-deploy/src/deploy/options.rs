@@ -3,6 +3,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use registry_model::SecretNames;
+
+use super::images::Images;
 use crate::smoke::SmokeOptions;
 
 /// How to deploy.
@@ -64,8 +67,11 @@ pub struct RunOptions {
     pub force: bool,
     /// What becomes of an app whose deploy or smoke failed.
     pub on_failure: OnFailure,
+    /// All secrets that the repository declares, also for processors that are not in the plan, so
+    /// that those which nobody declares can be listed; `None`: they are not.
+    pub declared: Option<SecretNames>,
     /// Where images are looked up before anything is changed; `None`: they are not.
-    pub registry: Option<oci::Client>,
+    pub registry: Option<Images>,
     /// The apps or processors whose hold ends.
     pub release: BTreeSet<String>,
     /// Whether a hold at the digest of the plan stays, as a rollback wants it. Otherwise it ends:
@@ -84,6 +90,7 @@ impl RunOptions {
             partial: false,
             force: false,
             on_failure: OnFailure::default(),
+            declared: None,
             registry: None,
             release: BTreeSet::new(),
             keep_holds: false,

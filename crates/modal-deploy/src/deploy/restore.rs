@@ -4,11 +4,14 @@ use registry_model::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::execute::Outcome;
+use super::ledger::Stop;
 use super::log::{self, Log};
 use super::plan::PlannedApp;
 use super::prints;
+use super::steps::held;
 use super::work::{Order, Work};
 use crate::ModalError;
+use crate::audit::{Live, digits};
 use crate::client::AppState;
 use crate::fingerprint::Fingerprint;
 use crate::record::{Change, Mark};
@@ -34,7 +37,9 @@ pub(crate) struct Restored {
 
 /// The version of an app that should come back.
 struct Earlier {
-    version: u32,
+    /// `None` where Modal does not list one.
+    version: Option<u32>,
+    digest: Option<Digest>,
     /// What is known about it.
     mark: Option<Mark>,
     /// Of the values that its secrets have now.
@@ -59,7 +64,13 @@ impl Work<'_> {
         let Some(version) = before else {
             return stuck("there is no version before this one to go back to");
         };
-        self.ledger.check(&app.app, self.order.cancel).await?;
+        match self.stop(app).await? {
+            None => {}
+            Some(Stop::Newer(newer)) => return Err(self.ledger.superseded(&app.app, &newer)),
+            Some(Stop::Held(digest)) => {
+                return stuck(&held(&digest));
+            }
+        }
         let ours = match outcome.version {
             Some(version) => live == Some(version),
             None => self.is_tagged_by_us(app, live).await?,
@@ -68,85 +79,116 @@ impl Work<'_> {
             return stuck("somebody else deployed it in the meantime");
         }
         let mark = self.former[index].clone();
+        let mark = mark.filter(|mark| mark.version == version);
         let earlier = Earlier {
-            version,
-            mark: mark.filter(|mark| mark.version == version),
+            version: Some(version),
+            digest: mark.as_ref().map(|mark| mark.digest.clone()),
+            mark,
             secrets: Some(self.prints.apps[index].secrets.clone()),
         };
         self.restore(app, earlier).await.map(Some)
     }
 
-    /// A newer run began while this one deployed `app`: what that run has deployed, or found to be
-    /// right, comes back. Where it has done neither yet, it will.
-    pub(super) async fn give_way(&self, app: &PlannedApp, ours: &AppState) {
-        let mark = self.ledger.mark(&app.app).await;
-        let Some(mark) = mark.filter(|mark| Some(mark.version) != ours.version) else {
-            return;
-        };
+    /// While this run deployed `app`, a newer run began, or a person held the app. What that run has
+    /// deployed, or found to be right, comes back; where it has done neither yet, it will. What the
+    /// person holds comes back in any case, as nobody else takes care of it.
+    ///
+    /// # Errors
+    /// When what is held cannot come back.
+    pub(super) async fn give_way(
+        &self,
+        app: &PlannedApp,
+        ours: &AppState,
+        stop: &Stop,
+    ) -> Result<(), ModalError> {
         let back = async {
             if self.live(app).await?.and_then(|live| live.version) != ours.version {
                 return Ok(None);
             }
-            let earlier = Earlier {
-                version: mark.version,
-                secrets: None,
-                mark: Some(mark),
-            };
-            self.restore(app, earlier).await.map(Some)
+            match self.wanted(app, ours, stop).await? {
+                Some(earlier) => self.restore(app, earlier).await.map(Some),
+                None => Ok(None),
+            }
         };
-        match back.await {
-            Ok(Some(restored)) => tracing::info!(target: "pipeline::progress", stage = "deploy",
-                item = %app.app, "put back what the newer run counts on{}",
+        match (back.await, stop) {
+            (Ok(Some(restored)), _) => tracing::info!(target: "pipeline::progress",
+                stage = "deploy", item = %app.app, "put back what {}{}",
+                match stop {
+                    Stop::Newer(_) => "the newer run counts on",
+                    Stop::Held(_) => "a person holds",
+                },
                 restored.version.map_or(String::new(), |version| format!(", version {version}"))),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(
+            (Ok(None), _) => {}
+            (Err(error), Stop::Held(_)) => return Err(error),
+            (Err(error), Stop::Newer(_)) => tracing::warn!(
                 "failed to put back what the newer run counts on: {}",
                 crate::error::chain(&error)
             ),
         }
+        Ok(())
     }
 
-    async fn restore(&self, app: &PlannedApp, earlier: Earlier) -> Result<Restored, ModalError> {
+    /// What should be live in place of `ours`.
+    async fn wanted(
+        &self,
+        app: &PlannedApp,
+        ours: &AppState,
+        stop: &Stop,
+    ) -> Result<Option<Earlier>, ModalError> {
+        let mark = self.ledger.mark(&app.app).await;
+        let mark = mark.filter(|mark| Some(mark.version) != ours.version);
+        let Stop::Held(digest) = stop else {
+            return Ok(mark.map(|mark| Earlier {
+                version: Some(mark.version),
+                digest: Some(mark.digest.clone()),
+                secrets: None,
+                mark: Some(mark),
+            }));
+        };
         let Order {
             control,
             plan,
             cancel,
             ..
         } = self.order;
-        let environment = &plan.environment;
-        let history = control.history(environment, &app.app, cancel).await;
-        let allowed = history.ok().and_then(|history| {
-            let mut versions = history.into_iter();
-            versions
-                .find(|version| version.version == earlier.version)?
-                .rollback_allowed
-        });
-        let native = match allowed {
-            Some(false) => Err(self.read_back_error(
-                app,
-                format!(
-                    "Modal does not allow a rollback to version {}",
-                    earlier.version
-                ),
-            )),
-            _ => {
-                let version = earlier.version;
-                control
-                    .native_rollback(environment, &app.app, version, cancel)
-                    .await
-            }
+        let history = control.history(&plan.environment, &app.app, cancel).await?;
+        let rows = history.iter().map(|row| row.version);
+        let others: Vec<u32> = rows.filter(|row| Some(*row) != ours.version).collect();
+        let mut live = Live {
+            version: None,
+            history,
         };
-        let (means, mark) = match (native, earlier.mark) {
-            (Ok(()), mark) => (Means::Native, mark),
-            (Err(error), _) if error.is_cancelled() => return Err(error),
-            (Err(error), None) => return Err(error),
-            (Err(_), Some(mark)) => {
-                let deploy = self.redeploy(app, &mark.digest).await?;
-                (Means::Redeploy, Some(Mark { deploy, ..mark }))
+        let version = others.into_iter().find(|version| {
+            live.version = Some(*version);
+            let digits = digits(&live, mark.as_ref());
+            digits.is_some_and(|digits| digest.hex().starts_with(&digits))
+        });
+        let version = version.or_else(|| {
+            let mark = mark.as_ref().filter(|mark| mark.digest == *digest)?;
+            Some(mark.version)
+        });
+        Ok(Some(Earlier {
+            version,
+            mark: mark.filter(|mark| Some(mark.version) == version && mark.digest == *digest),
+            digest: Some(digest.clone()),
+            secrets: None,
+        }))
+    }
+
+    async fn restore(&self, app: &PlannedApp, earlier: Earlier) -> Result<Restored, ModalError> {
+        let (means, mark) = match self.natively(app, earlier.version).await {
+            Ok(()) => (Means::Native, earlier.mark),
+            Err(error) if error.is_cancelled() => return Err(error),
+            Err(error) => {
+                let Some(digest) = &earlier.digest else {
+                    return Err(error);
+                };
+                let deploy = self.redeploy(app, digest).await?;
+                let mark = earlier.mark.map(|mark| Mark { deploy, ..mark });
+                (Means::Redeploy, mark)
             }
         };
         let version = self.must_be_live(app).await?.version;
-        let digest = mark.as_ref().map(|mark| mark.digest.clone());
         if let (Some(mark), Some(version)) = (mark, version) {
             let mark = Mark {
                 version,
@@ -155,13 +197,41 @@ impl Work<'_> {
                 ..mark
             };
             let changes = [Change::Mark(app.app.clone(), mark)];
-            self.ledger.note(&changes, cancel).await;
+            self.ledger.note(&changes, self.order.cancel).await;
         }
         Ok(Restored {
             means,
             version,
-            digest,
+            digest: earlier.digest,
         })
+    }
+
+    /// By Modal's own rollback, unless it says that it may not be had.
+    async fn natively(&self, app: &PlannedApp, version: Option<u32>) -> Result<(), ModalError> {
+        let Order {
+            control,
+            plan,
+            cancel,
+            ..
+        } = self.order;
+        let environment = &plan.environment;
+        let refused = |problem: String| Err(self.read_back_error(app, problem));
+        let Some(version) = version else {
+            return refused("Modal lists no version that has it".to_owned());
+        };
+        let history = control.history(environment, &app.app, cancel).await;
+        let allowed = history.ok().and_then(|history| {
+            let mut rows = history.into_iter();
+            rows.find(|row| row.version == version)?.rollback_allowed
+        });
+        if allowed == Some(false) {
+            return refused(format!(
+                "Modal does not allow a rollback to version {version}"
+            ));
+        }
+        control
+            .native_rollback(environment, &app.app, version, cancel)
+            .await
     }
 
     /// Deploys another digest of the same processor, and returns the fingerprint of that.

@@ -13,8 +13,8 @@ use crate::report::Deployed;
 /// How long a caller who cancelled waits for what is live.
 const LAST_LOOK: Duration = Duration::from_secs(3);
 
-/// What is live under the name of an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is live under the name of an app, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Now {
     pub(crate) version: Option<u32>,
     /// As far as the record knows.
@@ -56,7 +56,7 @@ impl Work<'_> {
     }
 
     /// What must be live, as far as this run knows without asking again.
-    pub(crate) fn presumed(&self, outcomes: &[&Outcome]) -> Vec<Option<Now>> {
+    fn presumed(&self, outcomes: &[&Outcome]) -> Vec<Option<Now>> {
         let apps = self.steps.apps.iter().zip(outcomes).zip(&self.former);
         let presumed = apps.map(|((step, outcome), former)| match outcome.deployed {
             Deployed::Deployed | Deployed::Unchanged | Deployed::RolledOver | Deployed::Current => {
@@ -78,7 +78,8 @@ impl Work<'_> {
     }
 
     /// The apps that this run left in order and that are something else by now, although no newer
-    /// run has begun: an older one, or a person, deployed them in the meantime.
+    /// run has begun and nobody holds them: an older one, or a person, deployed them in the
+    /// meantime.
     pub(crate) async fn lost(
         &self,
         outcomes: &[&Outcome],
@@ -97,8 +98,8 @@ impl Work<'_> {
             .collect();
         let mut ours = Vec::new();
         for index in lost {
-            let app = &self.order.plan.apps[index].app;
-            if self.ledger.newer(app, self.order.cancel).await?.is_none() {
+            let app = &self.order.plan.apps[index];
+            if self.stop(app).await?.is_none() {
                 ours.push(index);
             }
         }

@@ -138,6 +138,11 @@ pub fn steps(
     }
 }
 
+/// Why an app is left alone that a person holds.
+pub(crate) fn held(digest: &Digest) -> String {
+    format!("a person holds it at {}", digest.short())
+}
+
 struct Known<'a> {
     found: &'a Found,
     rules: &'a Rules,
@@ -156,10 +161,15 @@ impl Known<'_> {
             .is_some_and(|digest| asked || (!self.rules.keep_holds && *digest == app.image.digest));
         let held = hold.filter(|digest| !release && *digest != app.image.digest);
         let (step, why) = match &held {
-            Some(digest) => (
-                Step::Held,
-                vec![format!("a person holds it at {}", digest.short())],
-            ),
+            Some(digest) => {
+                let other = record
+                    .and_then(|record| record.mark(&app.app))
+                    .filter(|mark| live.and_then(|live| live.version) == Some(mark.version))
+                    .filter(|mark| mark.digest != *digest);
+                let other = other.map(|mark| format!("what runs is {}", mark.digest.short()));
+                let why = [Some(self::held(digest)), other];
+                (Step::Held, why.into_iter().flatten().collect())
+            }
             None => self.free_app(app, wanted, live),
         };
         AppStep {

@@ -10,10 +10,10 @@ use super::ledger::Ledger;
 use super::plan::{DeployPlan, PlannedApp};
 use super::prints::{Prints, Shared};
 use super::steps::{Found, Rules, Step, Steps, steps};
-use super::{ModalCli, RunOptions, found, images, log};
+use super::{ModalCli, RunOptions, found, log};
 use crate::client::{AppState, StoredSecret};
 use crate::fingerprint::FingerprintKey;
-use crate::record::{Change, Mark, Record};
+use crate::record::{Change, Mark, RECORD_SECRET, Record};
 use crate::secrets::{self, SecretPlan, SyncReport};
 use crate::{Control, ModalError};
 
@@ -95,6 +95,9 @@ impl<'a> Work<'a> {
                 "there is no record of what is live, as Modal does not tell the keys of secrets \
                  here: everything is written and deployed"
             );
+            if found.stored.iter().any(|one| one.name == RECORD_SECRET) {
+                tracing::warn!("what people hold is deployed, too, as holds are in that record");
+            }
         }
         let key = FingerprintKey::new(&control.options().token_secret, &plan.environment);
         let prints = Prints::new(plan, secrets, &shared, &key);
@@ -133,7 +136,10 @@ impl<'a> Work<'a> {
             cancel,
             ..
         } = self.order;
-        self.check().await?;
+        if self.check().await? && self.exists {
+            // That may have taken a while, in which others may have announced themselves.
+            drop(self.ledger.refresh(cancel).await?);
+        }
         if !self.exists {
             found::create(control, &plan.environment, cancel).await?;
             // Only now it has an image builder, and what is recorded must speak of that.
@@ -154,13 +160,18 @@ impl<'a> Work<'a> {
         self.ledger.write(&released, cancel).await?;
         let record = self.ledger.record_mut();
         let writing = &self.steps.secrets;
-        let synced = secrets::sync(control, secrets, writing, &self.key, record, cancel).await?;
+        let mut synced =
+            secrets::sync(control, secrets, writing, &self.key, record, cancel).await?;
+        if let Some(declared) = &self.order.options.declared {
+            synced.orphans = secrets::orphans(&self.stored, &[], declared);
+        }
         self.replace_rollovers().await?;
         Ok(synced)
     }
 
-    /// What would stop a deploy halfway: no program, no image, no place for its log.
-    async fn check(&self) -> Result<(), ModalError> {
+    /// What would stop a deploy halfway: no program, no image, no place for its log. `false` when
+    /// there is none to be stopped.
+    async fn check(&self) -> Result<bool, ModalError> {
         let due = || {
             self.steps
                 .apps
@@ -168,7 +179,7 @@ impl<'a> Work<'a> {
                 .filter(|app| app.step == Step::Deploy)
         };
         if due().next().is_none() {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(folder) = &self.order.options.deploy.logs {
             log::prepare(folder, due().map(|app| app.app.as_str()))?;
@@ -178,12 +189,14 @@ impl<'a> Work<'a> {
             match &self.order.options.registry {
                 Some(registry) => {
                     let environment = &self.order.plan.environment;
-                    images::check(registry, environment, &images, self.order.cancel).await
+                    registry
+                        .check(environment, &images, self.order.cancel)
+                        .await
                 }
                 None => Ok(()),
             }
         };
-        tokio::try_join!(self.modal(), look_up).map(drop)
+        tokio::try_join!(self.modal(), look_up).map(|_| true)
     }
 
     /// A secret that was written may have become another one, with a new identifier. What is live

@@ -65,6 +65,14 @@ impl ModalError {
                 "install Modal's package with pip, pipx or uv, and set PIPELINE_MODAL to the \
                  program `modal` in the folder of its Python"
             }
+            Self::RecordUntold { environment, .. } => {
+                return Some(format!(
+                    "leave out `--modal-backend cli`, or use the version of Modal's package that \
+                     `pipeline doctor modal` asks for. To go on without what is recorded, and \
+                     without what people hold: modal secret delete pipeline-record --env \
+                     {environment}"
+                ));
+            }
             Self::TempFile { .. } => "set TMPDIR to a folder that can be written to",
             Self::AppFile { .. } => {
                 "give the path of the Python file relative to the root of the repository, as in \
@@ -78,7 +86,9 @@ impl ModalError {
                 "build the app's image from IMAGE_REF, and deploy from one place at a time"
             }
             Self::Superseded { .. } => {
-                "see what the later run did; running this again deploys what is pinned here"
+                "see what the later run did; running this again deploys what is pinned here. If \
+                 that is superseded, too, although nothing else deploys there, `modal secret \
+                 delete pipeline-record --env NAME` forgets all runs, and what people hold"
             }
             Self::CallFailed { failure, .. } if failure.status == "INIT_FAILURE" => {
                 "the container imports the module again, without PROCESSOR_REF and IMAGE_REF: \

@@ -2,15 +2,13 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt, stream};
-use oci::Credentials;
+use oci::OciError;
 use registry_model::{Environment, PinnedImage, Platform, SecretNames};
-use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{AtHand, Facts, Trouble, Wanted};
-use super::judge::{REGISTRY_PASSWORD, REGISTRY_USERNAME};
 use crate::client::{EnvironmentInfo, StoredSecret, TokenInfo};
-use crate::deploy::{AppFile, DeployOptions, ModalCli};
+use crate::deploy::{AppFile, DeployOptions, Images, ModalCli};
 use crate::secrets::{self, PlannedSecret, SecretPlan, SecretProblem, SecretSource};
 use crate::{Control, ModalError};
 
@@ -27,12 +25,11 @@ pub async fn ask(
     wanted: &Wanted,
     cancel: &CancellationToken,
 ) -> Result<Facts, ModalError> {
-    let (values, registry) = values(wanted);
-    let as_modal = registry.is_some();
+    let registry = Images::as_modal(&wanted.at_hand(), &wanted.deploy.registry_secret);
     let (modal, client, images) = tokio::join!(
         modal(control, wanted, cancel),
         client(&wanted.deploy, cancel),
-        images(wanted, registry.unwrap_or_default(), cancel),
+        images(wanted, registry.as_ref(), cancel),
     );
     if cancel.is_cancelled() {
         let what = format!("check what a deploy to `{}` needs", wanted.environment);
@@ -53,8 +50,8 @@ pub async fn ask(
         stored: modal.stored,
         client: client.map_err(|error| Trouble::from(&error)),
         app_file: AppFile::find(repository, app_file).map_err(|error| Trouble::from(&error)),
-        values,
-        as_modal,
+        values: values(wanted),
+        as_modal: registry.is_ok_and(|registry| registry.login.is_some()),
         images,
     })
 }
@@ -135,26 +132,20 @@ async fn client(deploy: &DeployOptions, cancel: &CancellationToken) -> Result<St
     program.version(cancel).await
 }
 
-/// The value of each declared secret, and the login of the registry secret, if that is at hand.
-fn values(wanted: &Wanted) -> (BTreeMap<String, AtHand>, Option<Credentials>) {
-    let mut login = None;
-    let mut all = BTreeMap::new();
-    for name in wanted.secrets().into_keys() {
+/// The value of each declared secret.
+fn values(wanted: &Wanted) -> BTreeMap<String, AtHand> {
+    let names = wanted.secrets().into_keys();
+    let values = names.map(|name| {
         let value = match value(name, &wanted.values, &wanted.environment) {
-            Ok((secret, warnings)) => {
-                if name == wanted.deploy.registry_secret {
-                    login = credentials(&secret);
-                }
-                AtHand::Value {
-                    keys: secret.values.into_keys().collect(),
-                    warnings,
-                }
-            }
+            Ok((secret, warnings)) => AtHand::Value {
+                keys: secret.values.into_keys().collect(),
+                warnings,
+            },
             Err(other) => other,
         };
-        all.insert(name.to_owned(), value);
-    }
-    (all, login)
+        (name.to_owned(), value)
+    });
+    values.collect()
 }
 
 fn value(
@@ -185,30 +176,16 @@ fn value(
     }
 }
 
-fn credentials(secret: &PlannedSecret) -> Option<Credentials> {
-    let user = secret.values.get(REGISTRY_USERNAME)?;
-    let password = secret.values.get(REGISTRY_PASSWORD)?;
-    Some(Credentials::Basic {
-        user: user.expose_secret().to_owned(),
-        password: password.clone(),
-    })
-}
-
 /// What each image is for. With the login of the registry secret it is read as Modal will read it.
 async fn images(
     wanted: &Wanted,
-    credentials: Credentials,
+    registry: Result<&Images, &OciError>,
     cancel: &CancellationToken,
 ) -> BTreeMap<PinnedImage, Result<Vec<Platform>, Trouble>> {
-    let options = oci::ClientOptions {
-        credentials,
-        ..oci::ClientOptions::default()
-    };
-    let registry = oci::Client::new(options);
     let asking = stream::iter(wanted.images())
         .map(async |image| {
-            let described = match &registry {
-                Ok(registry) => registry.describe(image).await,
+            let described = match registry {
+                Ok(registry) => registry.client.describe(image).await,
                 Err(error) => return (image.clone(), Err(Trouble::from(error))),
             };
             let platforms = described.map(|image| image.platforms);

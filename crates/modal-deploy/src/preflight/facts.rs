@@ -114,6 +114,20 @@ pub struct Trouble {
     pub cure: Option<String>,
 }
 
+impl Trouble {
+    /// The same about an image that was asked for with the login in this secret.
+    pub(crate) fn asked_with(mut self, secret: Option<&str>) -> Self {
+        if let Some(secret) = secret {
+            self.text
+                .push_str(&format!(" (asked with {secret}, as Modal does)"));
+            self.cure = self.cure.map(|cure| {
+                format!("see that {secret} is valid and may read the image; else {cure}")
+            });
+        }
+        self
+    }
+}
+
 impl From<&ModalError> for Trouble {
     fn from(error: &ModalError) -> Self {
         Self {

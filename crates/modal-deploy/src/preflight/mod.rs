@@ -13,6 +13,7 @@ pub use ask::ask;
 pub use facts::{AtHand, Facts, Trouble, Wanted};
 pub use finding::{Check, Finding, PreflightReport, Status};
 pub use judge::judge;
+pub(crate) use judge::{REGISTRY_PASSWORD, REGISTRY_USERNAME};
 
 use tokio_util::sync::CancellationToken;
 

@@ -6,6 +6,10 @@ use sha2::{Digest as _, Sha256};
 use super::{Claim, Mark};
 use crate::fingerprint::{Fingerprint, is_short_hash, short_hash};
 
+/// No environment sees as many runs. A higher number is none of ours, and would for ever be that
+/// of the newest run.
+const MOST_RUNS: u64 = 1 << 48;
+
 /// What one key of the record says; its `Display` is the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -58,7 +62,7 @@ impl Entry {
                 }
             }
             ["R", number, random, ref apps @ ..] if is_random(random) => Self::Claim(Claim {
-                number: number.parse().ok()?,
+                number: number.parse().ok().filter(|number| *number < MOST_RUNS)?,
                 random: random.to_owned(),
                 apps: apps
                     .iter()

@@ -4,7 +4,7 @@
 //! It lives at Modal, where the apps live: as the **names of the keys** of one secret,
 //! [`RECORD_SECRET`], which no app uses. Modal lists the names of keys (never values), and changes
 //! single keys without touching the others, so that two runs do not overwrite each other. Where
-//! it cannot be read (older servers, the command line), everything counts as unknown: secrets are
+//! it cannot be read (older servers), everything counts as unknown: secrets are
 //! written and apps deployed, which is right, only slower.
 //!
 //! ```text

@@ -7,6 +7,7 @@ mod plan;
 mod problem;
 mod report;
 mod source;
+mod stored;
 mod sync;
 
 pub use decide::{SecretStep, Why, decide, orphans};
@@ -15,6 +16,7 @@ pub use plan::{PlannedSecret, SecretPlan, plan};
 pub use problem::SecretProblem;
 pub use report::{SecretOutcome, SecretReport, SyncReport};
 pub use source::SecretSource;
+pub use stored::stored;
 pub use sync::sync;
 
 use registry_model::SecretNames;

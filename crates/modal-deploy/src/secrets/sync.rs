@@ -12,7 +12,7 @@ use crate::record::{self, Change, Record};
 use crate::{Control, ModalError};
 
 /// How many secrets are written side by side.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 20;
 
 /// How long the record of what was written may take after the caller has cancelled.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -105,11 +105,6 @@ async fn note(
     made: &[Change],
     cancel: &CancellationToken,
 ) -> Option<String> {
-    if matches!(control, Control::Cli(_)) && !made.is_empty() {
-        let text = "Modal's command line cannot note which secrets it wrote: let the next run \
-                    without it write all of them, with --force";
-        return Some(text.to_owned());
-    }
     let uncancelled = CancellationToken::new();
     let patience = async {
         cancel.cancelled().await;

@@ -15,9 +15,9 @@ here=$(dirname "$0")
 previous=
 for word in "$@"; do
   if [ "$previous" = --from-json ]; then
-    stat -c %a "$word" >"$here/mode"
+    stat -L -c %a "$word" >"$here/mode"
     cp "$word" "$here/text"
-    echo "$word" >"$here/file"
+    readlink -f "$word" >"$here/file"
   fi
   previous=$word
 done

@@ -239,6 +239,29 @@ async fn a_deploy_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
+async fn as_many_deploys_as_allowed_go_on_at_once() {
+    let mut scene = Scene::new().await;
+    scene.options.deploy.at_once = NonZeroUsize::new(2).unwrap();
+    let [one, two, three] = ["waits-one-v1", "waits-two-v1", "waits-three-v1"];
+    let references = ["waits/one@1", "waits/two@1", "waits/three@1"];
+    let waiting = async |app: &str| {
+        let waits = |_: &_| scene.shim.waits(app);
+        scene.plane.until(app, waits).await;
+    };
+    let (report, ()) = tokio::join!(scene.dev(&references), async {
+        waiting(one).await;
+        waiting(two).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!scene.shim.waits(three));
+        scene.shim.go(one);
+        waiting(three).await;
+        scene.shim.go(two);
+        scene.shim.go(three);
+    });
+    assert_eq!(report.class(), None, "{report:#?}");
+}
+
+#[tokio::test]
 async fn an_interruption_ends_the_deploys_and_tells_what_is_live() {
     let mut scene = Scene::new().await;
     scene.options.deploy.at_once = NonZeroUsize::MIN;

@@ -180,6 +180,11 @@ async fn an_environment_that_is_deleted_midway_is_an_error_for_the_rest() {
         let error = app.error.as_deref().unwrap();
         assert!(error.contains("environment 'dev' not found"), "{error}");
     }
+    // Nobody can tell what runs now.
+    for app in &report.apps {
+        let live = app.live.as_ref().unwrap();
+        assert_eq!((live.version, &live.digest), (None, &None));
+    }
 }
 
 #[tokio::test]

@@ -175,3 +175,22 @@ async fn an_interrupted_question_ends_at_once() {
     assert!(error.is_cancelled());
     assert_eq!(error.to_string(), "list the secrets of `dev`: interrupted");
 }
+
+#[tokio::test]
+async fn a_secret_that_was_made_anew_is_found_again() {
+    let plane = Plane::start().await;
+    let client = plane.client();
+    client
+        .change_keys(&dev(), "S", &[set("A", "1")])
+        .await
+        .unwrap();
+    // Deleted, and made by somebody else: the identifier that the client knows is nobody's.
+    let gone = Step::Fail(Status::not_found("secret 'st-S' not found"));
+    plane.script("SecretUpdate", [gone]);
+    let asked = plane.count("SecretGetOrCreate");
+    let changed = client.change_keys(&dev(), "S", &[set("B", "2")]).await;
+    assert!(changed.unwrap());
+    assert_eq!(plane.count("SecretGetOrCreate"), asked + 1);
+    let place = ("dev".to_owned(), "S".to_owned());
+    assert_eq!(plane.state().secrets[&place]["B"], "2");
+}

@@ -12,6 +12,7 @@ mod failures;
 mod faults;
 mod history;
 mod inputs;
+mod interruptions;
 mod plane;
 mod preflight;
 mod races;

@@ -28,6 +28,8 @@ pub(crate) enum Step {
     Hang,
     /// All connections are closed.
     Drop,
+    /// As without a script, once all are there.
+    Meet(Arc<Barrier>),
     /// As without a script.
     Pass,
 }
@@ -54,6 +56,8 @@ pub(crate) struct State {
     /// How long every answer takes.
     pub(crate) latency: Duration,
     pub(crate) auth_tokens: bool,
+    /// Whether the control plane refuses what comes without an auth token.
+    pub(crate) wants_auth_token: bool,
     pub(crate) environments: Vec<String>,
     /// Values by environment and name.
     pub(crate) secrets: BTreeMap<(String, String), BTreeMap<String, String>>,
@@ -96,6 +100,7 @@ impl Default for State {
             new_ids: false,
             latency: Duration::ZERO,
             auth_tokens: true,
+            wants_auth_token: false,
             environments: vec!["dev".to_owned()],
             secrets: BTreeMap::new(),
             listed: Vec::new(),
@@ -248,7 +253,11 @@ impl Plane {
         let step = {
             let mut state = self.state();
             let headers = request.metadata().clone();
+            let signed_in = rpc == "AuthTokenGet" || headers.contains_key("x-modal-auth-token");
             state.seen.push(Seen { rpc, headers });
+            if state.wants_auth_token && !signed_in {
+                return Err(Status::unauthenticated("no auth token"));
+            }
             state.script.get_mut(rpc).and_then(VecDeque::pop_front)
         };
         let latency = self.state().latency;
@@ -259,6 +268,10 @@ impl Plane {
             None | Some(Step::Pass) => Ok(request.into_inner()),
             Some(Step::Fail(status)) => Err(status),
             Some(Step::Hang) => std::future::pending().await,
+            Some(Step::Meet(all)) => {
+                all.wait().await;
+                Ok(request.into_inner())
+            }
             Some(Step::Drop) => {
                 self.cut.notify_waiters();
                 std::future::pending().await

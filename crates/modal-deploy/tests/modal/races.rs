@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use modal_deploy::{DeployReport, Deployed, ErrorClass, ModalError, run};
+use modal_deploy::{DeployReport, Deployed, ErrorClass, ModalError, rollback, run};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
@@ -220,4 +222,93 @@ async fn ten_runs_at_once_end_at_the_newest_pin() {
     let last = scene.last_pin(ONE).unwrap();
     assert!(won.contains(&last), "{last} of {won:?}");
     assert_eq!(scene.last_pin(TWO), Some(last));
+}
+
+#[tokio::test]
+async fn what_a_person_brings_back_during_a_run_stays() {
+    // Modal's own rollback is not for every plan.
+    for native in [true, false] {
+        let scene = Scene::new().await;
+        let one = ["a/one@1", "a/two@1"];
+        for pin in ['a', 'b'] {
+            good(scene.at(pin, &one[..1]).await);
+        }
+        scene.shim.behave(ONE, "waits");
+        let (control, dev) = (scene.plane.control(), "dev".parse().unwrap());
+        let earlier = digest('a').parse().unwrap();
+        let (run, ()) = tokio::join!(scene.at('c', &one), async {
+            scene.until_waits(ONE).await;
+            let held = rollback::hold(&control, &dev, ONE, &earlier, &scene.cancel).await;
+            assert!(held.unwrap());
+            let back = rollback::native(&control, &dev, ONE, 1, &scene.cancel).await;
+            assert_eq!(back.unwrap(), Some(3));
+            scene.plane.state().may_roll_back = native;
+            scene.shim.behave(ONE, "works");
+            scene.shim.go(ONE);
+        });
+        let report = good(run);
+        let held = (Deployed::Held, Some(5));
+        assert_eq!(outcomes(&report), [held, (Deployed::Deployed, Some(1))]);
+        assert_eq!(report.apps[0].why[0], "a person holds it at aaaaaaaaaaaa");
+        assert_eq!(scene.pins(ONE), "abaca", "{native}");
+        // And after it.
+        let report = good(scene.at('c', &one).await);
+        assert_eq!(outcomes(&report)[0], held);
+        assert_eq!(scene.pins(ONE), "abaca");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_brings_back_after_its_deploy_is_not_deployed_again() {
+    let scene = Scene::new().await;
+    let both = ["a/one@1", "a/two@1"];
+    for pin in ['a', 'b'] {
+        good(scene.at(pin, &both[..1]).await);
+    }
+    scene.shim.behave(TWO, "waits");
+    let (control, dev) = (scene.plane.control(), "dev".parse().unwrap());
+    let earlier = digest('a').parse().unwrap();
+    let (run, ()) = tokio::join!(scene.at('c', &both), async {
+        scene.until_waits(TWO).await;
+        let deployed = || scene.pins(ONE) == "abc";
+        scene.until("the other deploy", deployed).await;
+        let held = rollback::hold(&control, &dev, ONE, &earlier, &scene.cancel).await;
+        assert!(held.unwrap());
+        let back = rollback::native(&control, &dev, ONE, 1, &scene.cancel).await;
+        back.unwrap();
+        scene.shim.go(TWO);
+    });
+    run.unwrap();
+    assert_eq!(scene.last_pin(ONE), Some('a'));
+}
+
+#[tokio::test]
+async fn a_run_that_ended_while_another_looked_images_up_does_not_stop_that_one() {
+    for _ in 0..6 {
+        let mut scene = Scene::new().await;
+        good(scene.at('a', &["a/one@1"]).await);
+        let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = slow.local_addr().unwrap();
+        let client = oci::Client::new(oci::ClientOptions::default()).unwrap();
+        scene.options.registry = Some(client.into());
+        let (mut plan, secrets) = scene.plans("dev", &["a/one@1"]);
+        plan.apps[0].image = format!("{host}/x@{}", digest('b')).parse().unwrap();
+        let control = scene.plane.control();
+        let run = run(&control, &plan, &secrets, &scene.options, &scene.cancel);
+        let (waited, ()) = tokio::join!(run, async {
+            let (mut asked, _) = slow.accept().await.unwrap();
+            // Nothing to do, and nothing to look up.
+            good(scene.at('a', &["a/one@1"]).await);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\
+                 docker-content-digest: {}\r\n\
+                 content-type: application/vnd.oci.image.manifest.v1+json\r\n\r\n",
+                digest('b')
+            );
+            asked.read_buf(&mut Vec::new()).await.unwrap();
+            asked.write_all(answer.as_bytes()).await.unwrap();
+        });
+        good(waited);
+        assert_eq!(scene.pins(ONE), "ab");
+    }
 }

@@ -61,10 +61,6 @@ async fn unavailable_twice_then_ok_keeps_one_idempotency_key() {
         assert_eq!(seen.header("x-idempotency-key"), Some(key));
         assert_eq!(seen.header("x-modal-token-id"), Some("ak-1"));
         assert_eq!(seen.header("x-modal-token-secret"), Some(TOKEN_SECRET));
-        assert_eq!(
-            seen.header("x-modal-auth-token"),
-            Some("jwt-of-the-connection")
-        );
         assert!(seen.header("grpc-timeout").is_some());
     }
     assert!(tries[0].header("x-retry-delay").is_none());
@@ -72,36 +68,45 @@ async fn unavailable_twice_then_ok_keeps_one_idempotency_key() {
 }
 
 #[tokio::test]
-async fn the_auth_token_is_fetched_once_and_not_sent_to_get_itself() {
+async fn the_control_plane_gets_an_auth_token_only_when_it_wants_one() {
     let plane = Plane::start().await;
+    plane.client().environments().await.unwrap();
+    assert_eq!(plane.count("AuthTokenGet"), 0);
+
+    plane.state().wants_auth_token = true;
     plane.script("AuthTokenGet", [unavailable()]);
     let client = plane.client();
     let (one, two) = tokio::join!(client.environments(), client.environments());
     one.unwrap();
     two.unwrap();
-    client.environments().await.unwrap();
+    // Fetched once for both, and sent at once from then on.
     assert_eq!(plane.count("AuthTokenGet"), 2);
-    for seen in &plane.state().seen {
-        let sent = seen.header("x-modal-auth-token").is_some();
-        assert_eq!(sent, seen.rpc != "AuthTokenGet");
-    }
+    let before = plane.count("EnvironmentList");
+    client.environments().await.unwrap();
+    assert_eq!(plane.count("EnvironmentList"), before + 1);
+    assert_eq!(plane.count("AuthTokenGet"), 2);
+    let state = plane.state();
+    let last = state.seen.last().unwrap();
+    let sent = last.header("x-modal-auth-token");
+    assert_eq!(sent, Some("jwt-of-the-connection"));
+    let mut fetched = state.seen.iter().filter(|seen| seen.rpc == "AuthTokenGet");
+    assert!(fetched.all(|seen| seen.header("x-modal-auth-token").is_none()));
 }
 
 #[tokio::test]
-async fn a_server_without_auth_tokens_is_used_without() {
+async fn a_server_without_auth_tokens_is_not_asked_for_one_twice() {
     let plane = Plane::start().await;
     plane.state().auth_tokens = false;
+    let refused = || Step::Fail(Status::unauthenticated("Token ID is malformed"));
+    plane.script("EnvironmentList", [refused(), refused()]);
     let client = plane.client();
-    client.environments().await.unwrap();
+    for _ in 0..2 {
+        let error = client.environments().await.unwrap_err();
+        assert_eq!(error.grpc_code(), Some(Code::Unauthenticated));
+    }
     client.environments().await.unwrap();
     assert_eq!(plane.count("AuthTokenGet"), 1);
-    let state = plane.state();
-    assert!(
-        state
-            .seen
-            .iter()
-            .all(|seen| seen.header("x-modal-auth-token").is_none())
-    );
+    assert_eq!(plane.count("EnvironmentList"), 3);
 }
 
 #[tokio::test]
@@ -160,11 +165,12 @@ async fn a_server_that_hangs_meets_the_deadline_on_every_attempt() {
 #[tokio::test]
 async fn a_refused_token_is_final_and_says_what_to_check() {
     let plane = Plane::start().await;
-    let refused = Step::Fail(Status::unauthenticated("Token ID is malformed"));
-    plane.script("AuthTokenGet", [refused]);
+    let refused = || Step::Fail(Status::unauthenticated("Token ID is malformed"));
+    plane.script("EnvironmentList", [refused()]);
+    plane.script("AuthTokenGet", [refused()]);
     let error = plane.client().environments().await.unwrap_err();
     assert_eq!(plane.count("AuthTokenGet"), 1);
-    assert_eq!(plane.count("EnvironmentList"), 0);
+    assert_eq!(plane.count("EnvironmentList"), 1);
     let text = error.to_string();
     assert!(
         text.starts_with("sign in: UNAUTHENTICATED: Token ID is malformed (AuthTokenGet at http"),

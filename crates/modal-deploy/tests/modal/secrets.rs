@@ -7,7 +7,7 @@ use modal_deploy::fingerprint::FingerprintKey;
 use modal_deploy::proto::{SecretListItem, SecretMetadata};
 use modal_deploy::record::{self, RECORD_SECRET, Record};
 use modal_deploy::secrets::{
-    PlannedSecret, SecretOutcome, SecretPlan, SyncReport, Why, decide, sync,
+    PlannedSecret, SecretOutcome, SecretPlan, SyncReport, Why, decide, stored, sync,
 };
 use modal_deploy::{Control, ErrorClass, ModalError};
 use secrecy::{ExposeSecret, SecretString};
@@ -65,7 +65,7 @@ async fn run(
     plan: &SecretPlan,
     cancel: &CancellationToken,
 ) -> Result<SyncReport, ModalError> {
-    let stored = control.secrets(&plan.environment, cancel).await?;
+    let stored = stored(control, &plan.environment, false, cancel).await?;
     let mut record = Record::among(&stored);
     let key = key(plan);
     let steps = decide(plan, record.as_ref(), &stored, &key, false);
@@ -114,7 +114,7 @@ async fn pages_are_followed_to_the_end() {
 }
 
 #[tokio::test]
-async fn ten_are_written_side_by_side_and_arrive_unchanged() {
+async fn twenty_are_written_side_by_side_and_arrive_unchanged() {
     let plane = Plane::start().await;
     let control = plane.control();
     let hostile = [
@@ -129,13 +129,13 @@ async fn ten_are_written_side_by_side_and_arrive_unchanged() {
     for (number, value) in hostile.iter().enumerate() {
         plan = with_value(plan, &format!("KEY_{number:02}"), value);
     }
-    // Nobody is answered before ten ask: fewer would never end.
-    plane.state().written_together = Some(Arc::new(Barrier::new(10)));
+    // Nobody is answered before twenty ask: fewer would never end.
+    plane.state().written_together = Some(Arc::new(Barrier::new(20)));
     let cancel = CancellationToken::new();
     let steps = decide(&plan, None, &[], &key(&plan), false);
     let report = sync(&control, &plan, &steps, &key(&plan), None, &cancel).await;
     let written = report.unwrap().written();
-    assert_eq!(plane.state().writing, (0, 10));
+    assert_eq!(plane.state().writing, (0, 20));
     assert_eq!(written.len(), 20);
     assert!(written.is_sorted());
     for secret in &plan.secrets {
@@ -162,7 +162,7 @@ async fn unchanged_values_are_not_written_again() {
             .all(|one| *one == SecretOutcome::Kept)
     );
     assert_eq!(plane.count("SecretGetOrCreate"), writes);
-    // A token for the connection, and the list.
+    // The environments and their secrets.
     assert_eq!(plane.state().seen.len(), requests + 2);
 
     let changed = with_value(plan, "KEY_07", "hunter23");
@@ -173,6 +173,41 @@ async fn unchanged_values_are_not_written_again() {
     assert_eq!(done(&control, &changed).await.written(), ["KEY_07"]);
     assert_eq!(stored_value(&plane, "KEY_07").unwrap(), "hunter23");
     assert_eq!(wanted(&control, &changed).await, []);
+}
+
+#[tokio::test]
+async fn twenty_changed_values_take_four_round_trips() {
+    let plane = Plane::start().await;
+    done(&plane.control(), &plan(20)).await;
+    let changed = (0..20).fold(plan(20), |plan, number| {
+        with_value(plan, &format!("KEY_{number:02}"), "hunter23")
+    });
+    // Nobody is answered before all are there, so that these ask side by side or never end.
+    let meet = |all: usize| {
+        let all = Arc::new(Barrier::new(all));
+        move || Step::Meet(all.clone())
+    };
+    let looking = meet(2);
+    plane.script("EnvironmentList", [looking()]);
+    plane.script("SecretList", [looking()]);
+    plane.script(
+        "SecretGetOrCreate",
+        std::iter::repeat_with(meet(20)).take(20),
+    );
+    let before = plane.state().seen.len();
+    assert_eq!(done(&plane.control(), &changed).await.written().len(), 20);
+    let mut asked: Vec<&str> = plane
+        .state()
+        .seen
+        .iter()
+        .skip(before)
+        .map(|seen| seen.rpc)
+        .collect();
+    asked[..2].sort_unstable();
+    let mut expected = vec!["EnvironmentList", "SecretList", "SecretUpdate"];
+    expected.extend(["SecretGetOrCreate"; 20]);
+    expected.push("SecretUpdate");
+    assert_eq!(asked, expected);
 }
 
 #[tokio::test]
@@ -279,6 +314,11 @@ async fn what_was_written_before_a_cancellation_is_told_and_noted() {
             plane
                 .until("all but one", |state| state.secrets.len() == 11)
                 .await;
+            // What is answered later on the same connection: the others have their answers then.
+            for _ in 0..2 {
+                let asked = control.environments(&CancellationToken::new()).await;
+                asked.unwrap();
+            }
             cancel.cancel();
         }
     );

@@ -14,6 +14,9 @@ pub struct ModalOptions {
     pub environments: Vec<Environment>,
     /// The one token that is let in; default: any.
     pub token: Option<Token>,
+    /// Whether every request but `AuthTokenGet` must carry the token that this gives, too;
+    /// default: no.
+    pub auth_token: bool,
     /// The name of the workspace; default `rehearsal`.
     pub workspace: String,
     /// Whether building an image asks the Docker engine for the image of `FROM`, so that a deploy
@@ -37,6 +40,7 @@ impl Default for ModalOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             environments: Vec::new(),
             token: None,
+            auth_token: false,
             workspace: "rehearsal".to_owned(),
             pull_check: false,
             client_packages: None,

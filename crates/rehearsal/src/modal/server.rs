@@ -61,7 +61,7 @@ impl EmbeddedModal {
 
         let owner = uuid::Uuid::new_v4().simple().to_string();
         let token = options.token.clone();
-        let latency = options.latency;
+        let (latency, auth_token) = (options.latency, options.auth_token);
         let environments = std::mem::take(&mut options.environments);
         let service = Service::new(options, &owner);
         for environment in &environments {
@@ -77,14 +77,17 @@ impl EmbeddedModal {
         let grpc = Far {
             service: InterceptedService::new(grpc, token::check(token)),
             latency,
+            auth_token,
             counts: counts.clone(),
         };
         let ending = CancellationToken::new();
         let ended = ending.clone().cancelled_owned();
+        // Else an answer in two parts waits 40 ms for the acknowledgement of the first.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let server = tokio::spawn(async move {
             let serving = Server::builder()
                 .add_service(grpc)
-                .serve_with_incoming_shutdown(TcpIncoming::from(listener), ended);
+                .serve_with_incoming_shutdown(incoming, ended);
             if let Err(error) = serving.await {
                 tracing::debug!(%error, "the Modal control plane ended");
             }

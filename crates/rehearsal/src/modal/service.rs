@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use modal_deploy::proto::function_get_scheduling_params_response::AutoscalerConfiguration;
 use modal_deploy::proto::modal_client_server::ModalClient;
 use modal_deploy::proto::token_info_get_response::Identity;
 use modal_deploy::proto::*;
@@ -454,6 +455,20 @@ impl ModalClient for Service {
         answer(FunctionGetByIdResponse {
             function: Some(state.functions.data(&definition)?),
             handle_metadata: Some(state.functions.handle(id, &definition)?),
+        })
+    }
+
+    async fn function_get_scheduling_params(
+        &self,
+        request: Request<FunctionGetSchedulingParamsRequest>,
+    ) -> Answer<FunctionGetSchedulingParamsResponse> {
+        let state = self.state();
+        let definition = answers::definition_of(&state, &request.get_ref().function_id)?;
+        let function = state.functions.definition(&definition)?;
+        answer(FunctionGetSchedulingParamsResponse {
+            autoscaler_configuration: Some(AutoscalerConfiguration {
+                settings: function.autoscaler_settings.clone(),
+            }),
         })
     }
 

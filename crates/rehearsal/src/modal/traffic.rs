@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service, http};
+use tonic::codegen::{Body as HttpBody, BoxFuture, Bytes, Service, StdError, http};
 use tonic::server::NamedService;
 
 /// How often each procedure was asked for.
@@ -25,23 +26,29 @@ impl Counts {
     }
 }
 
-/// A service that counts its requests, and lets each wait.
+/// A service that counts its requests, lets each wait, and may want an auth token of it.
 #[derive(Clone)]
 pub(super) struct Far<S> {
     pub(super) service: S,
     pub(super) latency: Duration,
+    /// Whether requests need what `AuthTokenGet` gives.
+    pub(super) auth_token: bool,
     pub(super) counts: Counts,
 }
 
-impl<S> Service<http::Request<Body>> for Far<S>
+impl<S, B> Service<http::Request<Body>> for Far<S>
 where
-    S: Service<http::Request<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
-    S::Response: 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<StdError>,
 {
-    type Response = S::Response;
+    type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = BoxFuture<S::Response, S::Error>;
+    type Future = BoxFuture<Self::Response, S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(context)
@@ -50,6 +57,9 @@ where
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         self.counts.add(request.uri().path());
         let latency = self.latency;
+        let refused = self.auth_token
+            && !request.uri().path().ends_with("/AuthTokenGet")
+            && !request.headers().contains_key("x-modal-auth-token");
         // The one that was polled is ready; its clone may not be.
         let clone = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, clone);
@@ -57,7 +67,12 @@ where
             if !latency.is_zero() {
                 tokio::time::sleep(latency).await;
             }
-            service.call(request).await
+            match refused {
+                true => {
+                    Ok(Status::unauthenticated("the request carries no auth token").into_http())
+                }
+                false => Ok(service.call(request).await?.map(Body::new)),
+            }
         })
     }
 }

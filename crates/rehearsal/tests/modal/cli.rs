@@ -105,6 +105,11 @@ async fn a_deploy_that_changes_nothing_is_skipped_and_a_new_image_is_a_new_versi
     assert_eq!(column(&listed, "state"), ["deployed"]);
     assert_eq!(bench.json("app list --json -e staging").await, json!([]));
 
+    let info = bench.json("function info app/smoke --json -e dev").await;
+    assert_eq!(info["name"], "smoke");
+    let image = info["image_info"]["image_id"].as_str().unwrap();
+    assert!(image.starts_with("im-"), "{info}");
+
     bench.modal("app rollback app -e dev").await.ok();
     let live = bench.modal.deployed(&dev, "app").unwrap();
     assert_eq!((live.version, &live.from_image), (3, &first));

@@ -84,6 +84,29 @@ async fn a_token_that_is_refused_is_an_error_of_both() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_its_auth_token_gets_it() {
+    let bench = Bench::with(rehearsal::modal::ModalOptions {
+        environments: vec![dev()],
+        auth_token: true,
+        ..Default::default()
+    })
+    .await;
+    let cancel = CancellationToken::new();
+    let [native, _] = controls(&bench);
+    assert!(native.token(&cancel).await.unwrap().is_some());
+    let values = BTreeMap::from([("KEY".to_owned(), SecretString::from("hunter22"))]);
+    let dev = dev();
+    let write = native.upsert_secret(&dev, "NAME", &values, &cancel);
+    write.await.unwrap();
+    assert_eq!(native.secrets(&dev, &cancel).await.unwrap().len(), 1);
+    assert_eq!(bench.modal.count("AuthTokenGet"), 1);
+    // The first request finds it out, and the others know.
+    assert_eq!(bench.modal.count("TokenInfoGet"), 2);
+    assert_eq!(bench.modal.count("SecretList"), 1);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn both_write_secrets_that_the_other_sees() {
     let bench = Bench::start(&["dev", "staging"]).await;
     let cancel = CancellationToken::new();
@@ -102,33 +125,48 @@ async fn both_write_secrets_that_the_other_sees() {
         }
     }
     let seen = native.secrets(&dev, &cancel).await.unwrap();
-    let by_native: Vec<_> = seen.iter().map(|one| one.name.as_str()).collect();
-    let seen = cli.secrets(&dev, &cancel).await.unwrap();
-    let by_cli: Vec<_> = seen.iter().map(|one| one.name.as_str()).collect();
-    assert_eq!(
-        (by_native.as_slice(), by_cli),
-        (&["CLI", "NATIVE"][..], by_native.clone())
-    );
+    let names: Vec<_> = seen.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["CLI", "NATIVE"]);
+    assert_eq!(cli.secrets(&dev, &cancel).await.unwrap(), seen);
     let elsewhere = "staging".parse().unwrap();
     for control in [&native, &cli] {
         assert_eq!(control.secrets(&elsewhere, &cancel).await.unwrap(), []);
     }
 
     let changes = [KeyChange::Set("THREE".to_owned(), SecretString::from("3"))];
-    let changed = cli.change_keys(&dev, "CLI", &changes, &cancel).await;
-    assert!(!changed.unwrap(), "the command line cannot");
-    let changed = native.change_keys(&dev, "CLI", &changes, &cancel).await;
-    assert!(changed.unwrap());
-    let seen = native.secrets(&dev, &cancel).await.unwrap();
-    assert_eq!(seen[0].keys, ["ONE", "THREE", "TWO"]);
+    for control in [&native, &cli] {
+        for name in ["CLI", "NEW"] {
+            let changed = control.change_keys(&dev, name, &changes, &cancel).await;
+            assert!(changed.unwrap());
+        }
+        let seen = native.secrets(&dev, &cancel).await.unwrap();
+        let keys = |name: &str| &seen.iter().find(|one| one.name == name).unwrap().keys;
+        assert_eq!(*keys("CLI"), ["ONE", "THREE", "TWO"]);
+        assert_eq!(*keys("NEW"), ["THREE"]);
+        let back = [KeyChange::Remove("THREE".to_owned())];
+        for name in ["CLI", "NEW", "NOWHERE"] {
+            let changed = control.change_keys(&dev, name, &back, &cancel).await;
+            assert!(changed.unwrap());
+        }
+        let seen = cli.secrets(&dev, &cancel).await.unwrap();
+        let count: usize = seen.iter().map(|one| one.keys.len()).sum();
+        assert_eq!((seen.len(), count), (3, 4), "{seen:?}");
+    }
 
     let nowhere = "nowhere".parse().unwrap();
     for control in [&native, &cli] {
         let values = values("hunter22");
         let error = control.upsert_secret(&nowhere, "X", &values, &cancel).await;
-        let error = error.unwrap_err();
-        let shown = format!("{error} {error:?}");
-        assert!(!shown.contains("hunter22"), "{shown}");
+        let change = [KeyChange::Set(
+            "K".to_owned(),
+            SecretString::from("hunter22"),
+        )];
+        let other = control.change_keys(&nowhere, "X", &change, &cancel).await;
+        for error in [error.unwrap_err(), other.unwrap_err()] {
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter22"), "{shown}");
+        }
+        assert!(control.secrets(&nowhere, &cancel).await.is_err());
     }
     bench.stop().await;
 }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub(in crate::cli) struct DeployArgs {
     #[arg(long, value_name = "NAME", env = "MODAL_ENVIRONMENT")]
     pub(in crate::cli) env: Environment,
     /// Make the environment when it is missing
-    #[arg(long)]
+    #[arg(long, env = "PIPELINE_CREATE_ENVIRONMENT", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(in crate::cli) create_environment: bool,
     /// Write every secret and deploy every processor, whatever is live
     #[arg(long, env = "PIPELINE_FORCE", hide_env = true, value_parser = FalseyValueParser::new())]
@@ -29,10 +30,16 @@ pub(in crate::cli) struct DeployArgs {
     #[arg(long, value_name = "keep|rollback", env = "PIPELINE_ON_FAILURE", hide_env = true, value_parser = optional_on_failure)]
     pub(in crate::cli) on_failure: Option<Filled<OnFailure>>,
     /// Let go of what a person holds at another digest: refs or apps, separated by commas
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        env = "PIPELINE_RELEASE_HOLD",
+        hide_env = true
+    )]
     pub(in crate::cli) release_hold: Vec<String>,
     /// Leave out the calls that prove what was deployed
-    #[arg(long)]
+    #[arg(long, env = "PIPELINE_NO_SMOKE", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(in crate::cli) no_smoke: bool,
     /// Deploys that run at once [default: the number of cores]
     #[arg(long, value_name = "N", env = "PIPELINE_JOBS", hide_env = true, value_parser = optional_jobs)]
@@ -41,10 +48,10 @@ pub(in crate::cli) struct DeployArgs {
     #[arg(long, value_name = "SECONDS", env = "PIPELINE_DEPLOY_TIMEOUT", hide_env = true, value_parser = optional_seconds)]
     pub(in crate::cli) timeout: Option<Filled<u64>>,
     /// Write what each `modal deploy` says to `<app>.log` in this folder
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) logs: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", env = "PIPELINE_LOGS", hide_env = true, value_parser = optional_folder)]
+    pub(in crate::cli) logs: Option<Filled<PathBuf>>,
     /// Only say what would be done, and why
-    #[arg(long)]
+    #[arg(long, env = "PIPELINE_DRY_RUN", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(in crate::cli) dry_run: bool,
     #[command(flatten)]
     pub(in crate::cli) json: JsonArg,
@@ -94,6 +101,10 @@ fn optional_on_failure(text: &str) -> Result<Option<OnFailure>, String> {
         "rollback" => Ok(Some(OnFailure::Rollback)),
         _ => Err("expected `keep` or `rollback`".to_owned()),
     }
+}
+
+fn optional_folder(text: &str) -> Result<Option<PathBuf>, Infallible> {
+    Ok((!text.is_empty()).then(|| text.into()))
 }
 
 fn optional_jobs(text: &str) -> Result<Option<NonZeroUsize>, String> {

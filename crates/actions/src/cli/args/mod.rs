@@ -10,7 +10,7 @@ mod secrets;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use registry_model::Environment;
 
 pub(super) use audit::AuditArgs;
@@ -122,14 +122,28 @@ pub(super) struct GithubArgs {
     pub(super) github_api: String,
 }
 
+/// What `pipeline accept` can be reduced to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AcceptPart {
+    // No doc comments: they would be help texts of their own and make a page of three lines long.
+    Contract,
+    Suite,
+}
+
 /// `pipeline accept`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  pipeline accept\n  pipeline accept --processors text_summarize --json acceptance.json"
+    after_help = "Examples:\n  pipeline accept\n  pipeline accept --processors text_summarize --json acceptance.json\n  pipeline accept --part contract --case short-text"
 )]
 pub(super) struct AcceptArgs {
     #[command(flatten)]
     pub(super) repo: RepoArgs,
+    /// Prove the images in one way only: by the cases of their registry files, or by the suite
+    #[arg(long, value_enum, value_name = "PART")]
+    pub(super) part: Option<AcceptPart>,
+    /// Run this case of the contract, and no other that is not named; also leaves out the suite
+    #[arg(long = "case", value_name = "NAME")]
+    pub(super) cases: Vec<String>,
     #[command(flatten)]
     pub(super) json: JsonArg,
 }

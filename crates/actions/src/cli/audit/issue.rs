@@ -4,11 +4,12 @@ use github::{Issue, NewIssue, Repo};
 use modal_deploy::audit::{AuditReport, EnvironmentAudit};
 
 use super::super::summary::{code, escape};
-use super::{live, name, pinned};
+use super::{hints, live, name, pinned};
 use crate::ui::Failure;
 
 const LABEL: &str = "pipeline-drift";
 const TITLE: &str = "What runs is not what is pinned";
+const DOUBLE: &str = "<!-- pipeline-drift-double -->";
 const CLEAN: &str = "<!-- pipeline-drift-clean -->";
 
 /// GitHub takes 65,536 characters, and nobody reads more rows.
@@ -20,15 +21,16 @@ const LONGEST_WHY: usize = 200;
 pub(super) async fn keep(repo: &Repo, report: &AuditReport) -> Result<String, Failure> {
     let me = repo.viewer().await?;
     let marker = marker(report);
-    let is_ours = |issue: &Issue| issue.author == me && issue.body.starts_with(&marker);
+    let is_ours = &|issue: &Issue| issue.author == me && issue.body.starts_with(&marker);
     if report.drift() > 0 {
         let issue = NewIssue {
             title: TITLE.to_owned(),
             body: body(&marker, report),
             label: LABEL.to_owned(),
         };
-        let (there, new) = repo.open_issue_once(&issue, is_ours).await?;
-        if new {
+        let (opened, new) = repo.open_issue_once(&issue, is_ours).await?;
+        let there = only(repo, opened.clone(), is_ours).await?;
+        if new && there.number == opened.number {
             return Ok(format!("issue #{} opened\n", there.number));
         }
         if plain(&there.body) == plain(&issue.body) && there.title == TITLE {
@@ -54,6 +56,29 @@ pub(super) async fn keep(repo: &Repo, report: &AuditReport) -> Result<String, Fa
         true => "no issue is open\n".to_owned(),
         false => format!("issue {} closed\n", closed.join(", ")),
     })
+}
+
+/// Closes all of our issues but the oldest: two audits at once may each have found none, and then
+/// opened one. Returns that which stays.
+async fn only(
+    repo: &Repo,
+    opened: Issue,
+    is_ours: impl Fn(&Issue) -> bool,
+) -> Result<Issue, Failure> {
+    let mut ours = repo.open_issues(LABEL).await?;
+    ours.retain(is_ours);
+    // GitHub may not list yet what was opened just now.
+    ours.push(opened);
+    ours.sort_by_key(|issue| issue.number);
+    ours.dedup_by_key(|issue| issue.number);
+    let oldest = ours.remove(0);
+    for double in ours {
+        let words = format!("{DOUBLE}\nThis is in #{} already.", oldest.number);
+        repo.comment_on_issue_once(double.number, DOUBLE, &words)
+            .await?;
+        repo.close_issue(double.number).await?;
+    }
+    Ok(oldest)
 }
 
 /// An audit of other environments has an issue of its own.
@@ -82,10 +107,10 @@ fn body(marker: &str, report: &AuditReport) -> String {
     if more > 0 {
         text.push_str(&format!("\n… and {more} more\n"));
     }
-    text.push_str(
-        "\n`pipeline deploy --env NAME` brings back what is pinned. This issue is closed when all \
-         is well.\n",
-    );
+    for hint in hints(report) {
+        text.push_str(&format!("\n* {hint}"));
+    }
+    text.push_str("\n\nThis issue is closed when all is well.\n");
     text
 }
 
@@ -138,6 +163,7 @@ mod tests {
                         at: None,
                         by: None,
                     }),
+                    held: None,
                     why: "version 2 by @ann | <!-- x --> [a](http://x) is live".into(),
                 }],
                 missing_secrets: vec![MissingSecret {
@@ -159,7 +185,10 @@ mod tests {
         | `dev` | `a'' <img src=x>` | extra | `nothing` | `v2` | version 2 by &#64;ann \| &lt;\!-- x --> \[a\](http://x) is live |
         | `dev` | secret `KEY` | missing | | | text/upper&#64;1 |
 
-        `pipeline deploy --env NAME` brings back what is pinned. This issue is closed when all is well.
+        * `pipeline deploy --env NAME` brings back what is pinned
+        * what is extra, and no other repository's, goes with `modal app stop APP --env NAME`
+
+        This issue is closed when all is well.
         ");
     }
 }

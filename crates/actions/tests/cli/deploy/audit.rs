@@ -1,8 +1,12 @@
 //! `pipeline audit`, with the real `modal` program, git and the embedded GitHub.
 
-use super::super::bench::Run;
+use github::{Issue, NewIssue};
+use tokio::net::TcpListener;
+
+use super::super::bench::{Run, interrupt, is_gone};
 use super::super::project::git;
 use super::super::services::{Forge, TOKEN};
+use super::runs::watched;
 use super::{World, discreet};
 
 const FILE: &str = "code/apps/core/registry/processors/text_summarize.yaml";
@@ -120,5 +124,95 @@ async fn few_questions_are_asked_and_nothing_is_changed() {
     ran.says(&["branch `staging`", "hint: run `git fetch origin staging`"]);
     let ran = world.audit("--env dev --issue").go().await;
     ran.ended(2).one_error().says(&["--github OWNER/NAME"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_issues_the_older_one_stays() {
+    let world = World::pinned().await;
+    let forge = Forge::start(&world.bench).await;
+    let issue = |report: &str| {
+        let run = world.bench.pipeline("audit --json");
+        let words = "--env dev --issue --github acme/models";
+        world
+            .reporting(run, report, words)
+            .env("GITHUB_API_URL", forge.server.api_url())
+            .env("GITHUB_TOKEN", TOKEN)
+    };
+    let numbers = async || {
+        let open = forge.repo().open_issues("pipeline-drift").await.unwrap();
+        let numbers: Vec<u64> = open.iter().map(|issue| issue.number).collect();
+        numbers
+    };
+    // Neither sees the other's, as GitHub lists what was opened only after a while.
+    let double = NewIssue {
+        title: "What runs is not what is pinned".into(),
+        body: "<!-- pipeline-drift: dev -->\nthe same".into(),
+        label: "pipeline-drift".into(),
+    };
+    for _ in 0..2 {
+        let never = |_: &Issue| false;
+        forge.repo().open_issue_once(&double, never).await.unwrap();
+    }
+    assert_eq!(numbers().await, [1, 2]);
+    let ran = discreet(issue("one.json").go().await).ended(17);
+    assert!(
+        ran.stdout.contains("issue #1 brought up to date"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(numbers().await, [1]);
+
+    // And those that begin at the same time.
+    forge.repo().close_issue(1).await.unwrap();
+    let (one, two) = tokio::join!(issue("one.json").go(), issue("two.json").go());
+    for ran in [one, two] {
+        discreet(ran).ended(17);
+    }
+    // Both may have seen both, and then the younger one is closed.
+    assert_eq!(numbers().await, [3]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modals_own_command_line_can_audit() {
+    let world = World::pinned().await;
+    super::super::project::commit_all(&world.bench.repo()).await;
+    let audit = || world.audit("--env dev --modal-backend cli").go();
+    let ran = discreet(audit().await).ended(17).one_error();
+    ran.says(&["text/summarize@1 in dev is missing"]);
+    discreet(world.with_secrets("--env dev --no-smoke").go().await).ok();
+    // What was noted without it, it knows.
+    discreet(audit().await).ok();
+    let ok = ["image-palette-v1", "text-summarize-v1"].map(|app| pair(app, "ok"));
+    assert_eq!(world.standings(), ok);
+    assert_eq!(world.report()["environments"][0]["recorded"], true);
+
+    world.pin("text_summarize", &world.image("text_summarize", '1'), '2');
+    world.commit("pin 2").await;
+    let ran = discreet(audit().await).ended(17).one_error();
+    ran.says(&["text/summarize@1 in dev is drifted", "has 111111111111"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_an_audit() {
+    let world = World::pinned().await;
+    super::super::project::commit_all(&world.bench.repo()).await;
+    for backend in ["native", "cli"] {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let run = world.bench.pipeline_in_shell("audit --json");
+        let words = format!("--env dev --modal-backend {backend}");
+        let (told, run) = watched(world.prepared(run, &words).env("MODAL_SERVER_URL", url));
+        let (ran, _asked) = tokio::join!(run, async {
+            let asked = silent.accept().await.unwrap();
+            interrupt(&told.first_line());
+            asked
+        });
+        discreet(ran).ended(130);
+        assert!(is_gone(&told.first_line()));
+        assert!(!world.bench.path("deploy.json").exists());
+    }
     world.stop().await;
 }

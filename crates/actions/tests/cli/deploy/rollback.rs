@@ -1,7 +1,8 @@
 //! `pipeline rollback`, with the real `modal` program, git and the embedded GitHub.
 
-use super::super::bench::Run;
+use super::super::bench::{Run, interrupt, is_gone};
 use super::super::services::{Forge, TOKEN};
+use super::runs::watched;
 use super::{World, discreet};
 
 const TEXT: &str = "text-summarize-v1";
@@ -170,5 +171,71 @@ async fn only_what_is_there_and_was_live_comes_back() {
         super::super::project::git(&forge.git_dir(), &diff).await,
         ""
     );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modals_own_command_line_can_roll_back() {
+    let (world, forge) = World::twice().await;
+    let cli = "--modal-backend cli";
+    let ran = world.rollback(&forge, &format!("--now {cli}")).go().await;
+    discreet(ran).ok();
+    assert_eq!(world.runs(), (3, '1'));
+    let report = world.report();
+    assert_eq!(
+        (&report["held"], &report["proof"]["version"]),
+        (&true.into(), &1.into())
+    );
+    assert_eq!(forge.open().await.len(), 1);
+
+    let words = format!("--native {cli} --to sha256:{}", "2".repeat(64));
+    let ran = discreet(world.rollback(&forge, &words).go().await).ok();
+    assert!(
+        ran.stdout.contains("Modal went back, as version 4"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(world.runs(), (4, '2'));
+    let ran = world.rollback(&forge, &format!("--release-hold {cli}"));
+    let ran = discreet(ran.go().await).ok();
+    assert!(
+        ran.stdout.contains("no longer held at 222222222222"),
+        "{}",
+        ran.stdout
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_rollback_and_it_stays_held() {
+    let (world, forge) = World::twice().await;
+    world.slow_module();
+    let run = world.bench.pipeline_in_shell("rollback --json");
+    let run = World::valued(world.prepared(run, "--processor text/summarize@1 --now --verbose"))
+        .words("--env dev --github acme/models")
+        .env("GITHUB_API_URL", forge.server.api_url())
+        .env("GITHUB_TOKEN", TOKEN)
+        .env("WAIT_FOR", "/nonexistent/go");
+    let (told, run) = watched(run);
+    let (ran, ()) = tokio::join!(run, async {
+        told.until("deploying").await;
+        interrupt(&told.first_line());
+    });
+    let ran = discreet(ran).ended(130).hides(TOKEN);
+    ran.says(&["is held at 111111111111, and that is not what runs: run this again"]);
+    assert!(is_gone(&told.first_line()));
+    assert_eq!((world.runs(), forge.open().await.len()), ((2, '2'), 0));
+    assert_eq!(world.report()["held"], true);
+    // Automation leaves it as it is, and the same once more goes on.
+    world.deployed().await;
+    assert_eq!(world.runs(), (2, '2'));
+    let why = &world.report()["apps"][0]["why"];
+    let told = [
+        "a person holds it at 111111111111",
+        "what runs is 222222222222",
+    ];
+    assert_eq!(*why, serde_json::json!(told));
+    discreet(world.rollback(&forge, "--now").go().await).ok();
+    assert_eq!((world.runs(), forge.open().await.len()), ((3, '1'), 1));
     world.stop().await;
 }

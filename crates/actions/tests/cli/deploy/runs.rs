@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::bench::{eventually, interrupt, is_gone};
+use tokio_util::sync::CancellationToken;
+
+use super::super::bench::{eventually, interrupt, is_gone, send};
 use super::{Ran, Run, SECRET, World, discreet};
 
 const TEXT: &str = "text-summarize-v1";
@@ -38,7 +40,7 @@ impl World {
     }
 
     /// The module waits before it is deployed, until the file `WAIT_FOR` is there.
-    fn slow_module(&self) {
+    pub(super) fn slow_module(&self) {
         let module = self.bench.read("code/modal_app.py");
         let wait = "import os, time\nwhile os.environ.get('WAIT_FOR') and not \
                     os.path.exists(os.environ['WAIT_FOR']):\n    time.sleep(0.05)\n";
@@ -138,11 +140,14 @@ async fn modals_own_command_line_can_do_it_all() {
     let words = "--modal-backend cli --processors text/summarize";
     world.good(words).await;
     assert_eq!(world.live(TEXT), (1, '1'));
-    // It does not tell the keys of secrets, so there is no record: all is done again, and Modal
-    // finds nothing new but the secrets' values, of which nobody knows.
+    // Modal's package reads and writes the record as the client of the project does.
+    let run = world.quick("--processors text/summarize");
+    let run = run.env(NO_MODAL.0, NO_MODAL.1);
+    discreet(run.go().await).ok();
+    assert_eq!(world.done(), [pair("current", "current")]);
     world.good(words).await;
-    assert_eq!(world.done(), [pair("deploy", "rolled-over")]);
-    assert_eq!(world.live(TEXT), (2, '1'));
+    assert_eq!(world.done(), [pair("current", "current")]);
+    assert_eq!(world.live(TEXT), (1, '1'));
     world.stop().await;
 }
 
@@ -173,23 +178,23 @@ async fn of_two_runs_at_once_the_newer_one_wins() {
 
 /// What a run has said so far.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<String>>);
+pub(super) struct Told(Arc<Mutex<String>>);
 
 impl Told {
-    async fn until(&self, word: &str) {
+    pub(super) async fn until(&self, word: &str) {
         let said = || self.0.lock().unwrap().contains(word).then_some(());
         eventually(word, said).await;
         // What is told is about to be done.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 
-    fn first_line(&self) -> String {
+    pub(super) fn first_line(&self) -> String {
         let text = self.0.lock().unwrap();
         text.lines().next().unwrap_or_default().to_owned()
     }
 }
 
-fn watched(run: Run) -> (Told, impl Future<Output = Ran>) {
+pub(super) fn watched(run: Run) -> (Told, impl Future<Output = Ran>) {
     let told = Told::default();
     let seen = told.clone();
     let ran = run.go_on(move |_, line| {
@@ -198,6 +203,46 @@ fn watched(run: Run) -> (Told, impl Future<Output = Ran>) {
         seen.push('\n');
     });
     (told, ran)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_a_deploy_and_its_mark_is_made_up_for() {
+    let world = World::pinned().await;
+    // It is published by the time that Python ends.
+    let module = world.bench.read("code/modal_app.py");
+    let wait = "import atexit, os, time\ndef wait():\n    while os.environ.get('WAIT_FOR') and not \
+                os.path.exists(os.environ['WAIT_FOR']):\n        time.sleep(0.05)\n\
+                atexit.register(wait)\n";
+    let text = module.replacen("import json\n", &format!("{wait}import json\n"), 1);
+    world.bench.write("code/modal_app.py", text);
+    let go = world.bench.path("go");
+    let only = "--env dev --no-smoke --processors text/summarize";
+    let run = world.bench.pipeline_in_shell("deploy --json");
+    let run = World::valued(world.prepared(run, only)).env("WAIT_FOR", &go);
+    let told = Told::default();
+    let seen = told.clone();
+    let command = run.command.on_line(move |_, line| {
+        assert!(!line.contains(SECRET));
+        seen.0.lock().unwrap().push_str(&format!("{line}\n"));
+    });
+    let never = CancellationToken::new();
+    let (ran, ()) = tokio::join!(command.run(&never), async {
+        eventually("it is live", || world.has_app(TEXT).then_some(())).await;
+        send(&told.first_line(), rustix::process::Signal::KILL);
+        // What it had started ends by itself.
+        std::fs::write(&go, "").unwrap();
+    });
+    let killed = ran.unwrap_err().to_string();
+    assert!(killed.contains("killed by signal 9"), "{killed}");
+    assert_eq!(world.live(TEXT), (1, '1'));
+    // Nobody noted what that is, and so it is deployed again: to Modal, nothing new but secrets.
+    let words = "--processors text/summarize";
+    world.good(words).await;
+    assert_eq!(world.done(), [pair("deploy", "rolled-over")]);
+    let run = world.quick(words).env(NO_MODAL.0, NO_MODAL.1);
+    discreet(run.go().await).ok();
+    assert_eq!(world.live(TEXT), (2, '1'));
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,5 +311,47 @@ async fn a_hold_that_is_released_must_be_one_of_the_processors() {
     let ran = discreet(ran).ended(2).one_error();
     ran.says(&["release the hold of `text/other@1`", "hint: "]);
     world.good("--release-hold text/summarize@1").await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_that_nobody_declares_are_listed() {
+    let world = World::pinned().await;
+    let modal = world.modal_program(&["secret", "create", "LEFT_OVER", "A=b", "--env", "dev"]);
+    modal.go().await.ok();
+    // What a processor that is not deployed now declares is no orphan.
+    world.good("").await;
+    let ran = world.good("--processors text/summarize").await;
+    let told = "Nobody declares these of `dev`: LEFT_OVER\n";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let orphans = &world.report()["secrets"]["orphans"];
+    assert_eq!(*orphans, serde_json::json!(["LEFT_OVER"]));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_looked_up_with_the_login_that_modal_will_use() {
+    let world = World::pinned().await;
+    // `robot` with the secret as its password.
+    world
+        .images
+        .wants_login("cm9ib3Q6c2stdmVyeS1zZWNyZXQtNWYxYw==");
+    let only = "--processors text/summarize";
+    let ran = discreet(world.quick(only).go().await).ended(14).one_error();
+    ran.says(&["docker login"]);
+    let run = |password: &str| {
+        let login = serde_json::json!({
+            "REGISTRY_USERNAME": "robot", "REGISTRY_PASSWORD": password,
+        });
+        world.quick(only).env("REGISTRY_AUTH", login.to_string())
+    };
+    let ran = discreet(run("wrong").go().await).ended(14).one_error();
+    ran.says(&[
+        "asked with REGISTRY_AUTH, as Modal does",
+        "hint: see that REGISTRY_AUTH is valid",
+    ]);
+    assert!(!world.has_app(TEXT));
+    discreet(run(SECRET).go().await).ok();
+    assert_eq!(world.live(TEXT), (1, '1'));
     world.stop().await;
 }

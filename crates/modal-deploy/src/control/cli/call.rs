@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use process::{Command, ProcessError};
+use process::ProcessError;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliControl, python};
 use crate::ModalError;
 use crate::client::{Call, Reply, decode};
-use crate::deploy::as_client;
 use crate::error::CallFailure;
 
 const PROGRAM: &str = include_str!("call.py");
@@ -42,18 +41,6 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<Reply, ModalError> {
     let what = format!("call `{}` of app `{}`", call.function, call.app);
-    let python = python::of(control.cli.program())?;
-    let failed = |source| ModalError::TempFile {
-        what: what.clone(),
-        source,
-    };
-    // A folder of its own, as Python looks for modules beside the file it runs.
-    let folder = tempfile::Builder::new()
-        .prefix("pipeline-call-")
-        .tempdir()
-        .map_err(failed)?;
-    let file = folder.path().join("call.py");
-    std::fs::write(&file, PROGRAM).map_err(failed)?;
     let request = serde_json::json!({
         "environment": call.environment.as_str(),
         "app": call.app,
@@ -63,11 +50,10 @@ pub(super) async fn run(
         "timeout": call.timeout.as_secs_f64(),
     });
     let name = call.app.to_owned();
-    let output = as_client(Command::new(python), &control.options)
-        .arg(&file)
+    let (_folder, command) = python::run_of(control, PROGRAM, &request, &what)?;
+    let output = command
         // Plain values both ways: what comes back is not code.
         .env("MODAL_PAYLOAD_FORMAT", "cbor")
-        .stdin(request.to_string())
         .timeout(call.timeout.saturating_add(AROUND))
         .on_line(move |stream, line| {
             if stream == process::Stream::Stderr {
@@ -81,13 +67,11 @@ pub(super) async fn run(
             ProcessError::TimedOut { .. } => call.timed_out(),
             source => control.cli.error(&what, source),
         })?;
-    let text = output.stdout_text();
-    let last = text.lines().next_back().unwrap_or_default();
     let odd = |problem: String| ModalError::CliAnswer {
         what: what.clone(),
         problem,
     };
-    let outcome: Outcome = serde_json::from_str(last).map_err(|error| odd(error.to_string()))?;
+    let outcome: Outcome = python::answer(&output, &what)?;
     if let Some(failure) = outcome.failed {
         return Err(call.failed(CallFailure {
             status: failure.status,

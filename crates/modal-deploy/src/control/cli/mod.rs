@@ -1,11 +1,15 @@
 //! Modal's own programs in place of the client of this crate.
 
 mod call;
+mod keys;
 mod python;
 mod rows;
 mod token;
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::io::{Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use process::Command;
@@ -21,14 +25,16 @@ use crate::client::{
     StoredSecret, TokenInfo,
 };
 use crate::deploy::ModalCli;
+use crate::error::chain;
+use crate::record::RECORD_SECRET;
 
 /// Beyond the minute after which the program itself gives up on a server that does not answer.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Modal's own command line, and the Python that comes with it.
 ///
-/// It tells less than the client of this crate: no keys and no ids of secrets, no seconds' parts
-/// of times, and of versions neither whether a rollback may go there nor whether one made them.
+/// It tells less than the client of this crate: no seconds' parts of times, and of versions
+/// neither whether a rollback may go there nor whether one made them.
 #[derive(Clone, Debug)]
 pub struct CliControl {
     /// The program.
@@ -87,10 +93,25 @@ impl CliControl {
         environment: &Environment,
         cancel: &CancellationToken,
     ) -> Result<Vec<StoredSecret>, ModalError> {
+        let source = match keys::list(self, environment, cancel).await {
+            Err(error) if !error.is_cancelled() => Box::new(error),
+            told => return told,
+        };
+        tracing::debug!("{}", chain(&source));
+        // The program itself tells no keys. Without a record they are not needed; but one that is
+        // there must neither be passed over, nor go out of date.
         let what = format!("list the secrets of environment `{environment}`");
         let args = ["secret", "list", "--json", "--env", environment.as_str()];
         let rows: Vec<SecretRow> = self.json(&what, &args, cancel).await?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        let secrets: Vec<StoredSecret> = rows.into_iter().map(Into::into).collect();
+        if secrets.iter().any(|secret| secret.name == RECORD_SECRET) {
+            let environment = environment.clone();
+            return Err(ModalError::RecordUntold {
+                environment,
+                source,
+            });
+        }
+        Ok(secrets)
     }
 
     pub(super) async fn write_secret(
@@ -105,10 +126,10 @@ impl CliControl {
             what: what.clone(),
             source: error,
         };
-        // Mode 0600, and gone when this future ends, however it ends.
-        let mut file = tempfile::Builder::new()
-            .prefix("pipeline-secret-")
-            .tempfile()
+        // Nobody else can read it, and it has no name: it is gone when nobody has it open, even
+        // after a kill. A pipe the program would refuse.
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        file.set_permissions(Permissions::from_mode(0o600))
             .map_err(failed)?;
         let exposed: BTreeMap<&str, &str> = values
             .iter()
@@ -116,32 +137,25 @@ impl CliControl {
             .collect();
         // Straight into the file: a buffer would be one more copy in memory.
         serde_json::to_writer(&mut file, &exposed).map_err(|error| failed(error.into()))?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut command = self
             .command(&["secret", "create", "--force", "--env", environment.as_str()])
-            .arg("--from-json")
-            .arg(file.path())
-            .args(["--", name]);
+            .args(["--from-json", "/dev/stdin", "--", name])
+            .stdin_file(file);
         for value in values.values() {
             command = command.redact(value);
-            // A complaint may quote the file, where the value stands as JSON writes it.
-            for line in value.expose_secret().lines() {
-                let quoted = serde_json::Value::from(line).to_string();
-                let inner = SecretString::from(quoted.trim_matches('"'));
-                command = command.redact(&inner);
-            }
         }
         self.run(&what, command, cancel).await.map(drop)
     }
 
-    /// The command line can only replace all keys, so it never changes single ones.
     pub(super) async fn write_keys(
         &self,
-        _environment: &Environment,
-        _name: &str,
-        _changes: &[KeyChange],
-        _cancel: &CancellationToken,
+        environment: &Environment,
+        name: &str,
+        changes: &[KeyChange],
+        cancel: &CancellationToken,
     ) -> Result<bool, ModalError> {
-        Ok(false)
+        keys::change(self, environment, name, changes, cancel).await
     }
 
     pub(super) async fn ask_app(

@@ -3,7 +3,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use process::{Command, Output};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::CliControl;
 use crate::ModalError;
+use crate::deploy::as_client;
 
 /// What of the program is looked into; the lines in question are at its very start.
 const HEAD: u64 = 4096;
@@ -32,6 +39,43 @@ pub(super) fn of(program: &Path) -> Result<PathBuf, ModalError> {
         .ok_or_else(|| ModalError::PythonMissing {
             program: program.display().to_string(),
         })
+}
+
+/// A run of `program`, a text of ours, with Modal's own package, and with `request` on standard
+/// input. What is not for every user of the machine is thus on no command line. The folder must
+/// stay until it has ended.
+pub(super) fn run_of(
+    control: &CliControl,
+    program: &str,
+    request: &Value,
+    what: &str,
+) -> Result<(TempDir, Command), ModalError> {
+    let python = of(control.cli.program())?;
+    let failed = |source| ModalError::TempFile {
+        what: what.to_owned(),
+        source,
+    };
+    // A folder of its own, as Python looks for modules beside the file it runs.
+    let folder = tempfile::Builder::new()
+        .prefix("pipeline-python-")
+        .tempdir()
+        .map_err(failed)?;
+    let file = folder.path().join("program.py");
+    std::fs::write(&file, program).map_err(failed)?;
+    let command = as_client(Command::new(python), &control.options)
+        .arg(&file)
+        .stdin(request.to_string());
+    Ok((folder, command))
+}
+
+/// The JSON object in the last line of what such a program printed.
+pub(super) fn answer<T: DeserializeOwned>(output: &Output, what: &str) -> Result<T, ModalError> {
+    let text = output.stdout_text();
+    let last = text.lines().next_back().unwrap_or_default();
+    serde_json::from_str(last).map_err(|error| ModalError::CliAnswer {
+        what: what.to_owned(),
+        problem: error.to_string(),
+    })
 }
 
 fn named(head: &str) -> Option<PathBuf> {

@@ -290,7 +290,11 @@ fn a_hold_stands_until_it_is_released_or_met() {
         let app = scene.all().apps.remove(0);
         assert_eq!(app.step, Step::Held);
         assert_eq!(app.held, Some(digest('0')));
-        assert_eq!(app.why, ["a person holds it at 000000000000"]);
+        let why = [
+            "a person holds it at 000000000000",
+            "what runs is aaaaaaaaaaaa",
+        ];
+        assert_eq!(app.why, why);
         assert!(!app.release);
     }
     scene.rules.force = false;

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::facts::{Facts, Trouble, Wanted};
 use super::finding::{Check, Finding, Status};
 
-pub(super) const REGISTRY_USERNAME: &str = "REGISTRY_USERNAME";
-pub(super) const REGISTRY_PASSWORD: &str = "REGISTRY_PASSWORD";
+pub(crate) const REGISTRY_USERNAME: &str = "REGISTRY_USERNAME";
+pub(crate) const REGISTRY_PASSWORD: &str = "REGISTRY_PASSWORD";
 
 /// Says everything that is right and wrong, from what there is. Asks nobody.
 #[must_use]

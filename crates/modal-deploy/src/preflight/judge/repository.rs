@@ -79,15 +79,8 @@ fn image(wanted: &Wanted, facts: &Facts, processor: &Processor) -> Finding {
     match facts.images.get(image) {
         None => check.not_checked(subject, format!("`{image}` was not asked for")),
         Some(Err(trouble)) => {
-            let mut trouble = trouble.clone();
-            if facts.as_modal {
-                let secret = &wanted.deploy.registry_secret;
-                trouble.text = format!("{} (asked with {secret}, as Modal does)", trouble.text);
-                trouble.cure = trouble.cure.map(|cure| {
-                    format!("see that {secret} is valid and may read the image; else {cure}")
-                });
-            }
-            check.trouble(subject, &trouble)
+            let secret = facts.as_modal.then_some(&*wanted.deploy.registry_secret);
+            check.trouble(subject, &trouble.clone().asked_with(secret))
         }
         Some(Ok(platforms)) if platforms.contains(&needed) => {
             let how = match facts.as_modal {
