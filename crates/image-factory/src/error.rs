@@ -77,6 +77,15 @@ pub enum FactoryError {
         #[source]
         source: OciError,
     },
+    /// The image that is to make the SBOMs cannot be looked up.
+    #[error("find SBOM generator `{name}`{}", no_registry_has_it(source.as_ref()))]
+    NoSbomGenerator {
+        /// As the settings name it.
+        name: String,
+        /// What the registry said; nothing if it does not have it.
+        #[source]
+        source: Option<OciError>,
+    },
     /// A base image is replaced, and a stage has the same name: the builder would take the image for
     /// that stage.
     #[error("replace base image `{name}` of {}:{line}: a stage has the same name", .dockerfile.display())]
@@ -375,6 +384,14 @@ pub enum FactoryError {
         /// What was going on.
         operation: &'static str,
     },
+}
+
+/// Another error says itself what it is.
+fn no_registry_has_it(source: Option<&OciError>) -> &'static str {
+    match source {
+        Some(_) => "",
+        None => ": its registry does not have it",
+    }
 }
 
 fn list(platforms: &[Platform]) -> String {

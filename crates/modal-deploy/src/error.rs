@@ -215,6 +215,16 @@ pub enum ModalError {
         /// What to do about the first of them.
         hint: Option<String>,
     },
+    /// Images lack receipts that a gate asks for. Nothing has been written.
+    #[error("deploy to `{environment}`, as not all is proven:{}", list(.problems))]
+    NotProven {
+        /// Where they should have gone.
+        environment: Environment,
+        /// One a missing receipt: the processor, its digest, and why.
+        problems: Vec<String>,
+        /// What to do about the first of them.
+        hint: Option<String>,
+    },
     /// What Modal says is live is not what was deployed.
     #[error("read back app `{app}` of `{environment}`: {problem}")]
     ReadBack {
@@ -316,6 +326,7 @@ impl ModalError {
             | Self::RecordUntold { .. }
             | Self::TempFile { .. }
             | Self::Images { .. }
+            | Self::NotProven { .. }
             | Self::ReadBack { .. }
             | Self::SecretsNotWritten { .. }
             | Self::Superseded { .. }

@@ -18,6 +18,8 @@
 //!    stands in the [`record`], which is trusted only where Modal says that this very version is
 //!    live.
 //!
+//! A [`gate::Gate`] lets only images through that have proven themselves.
+//!
 //! [`run`] does it. It writes the secrets, deploys side by side, reads back which version, tag and
 //! image are live, calls `smoke` **at that version** (after a deploy, old containers go on
 //! answering for a while) and judges the reply. One app that fails does not stop the others, and
@@ -62,6 +64,7 @@ mod control;
 pub mod deploy;
 mod error;
 pub mod fingerprint;
+pub mod gate;
 pub mod preflight;
 mod processor;
 pub mod proto;

@@ -7,6 +7,8 @@
     reason = "helpers of a test may stop it"
 )]
 
+#[path = "modal/answering.rs"]
+mod answering;
 #[path = "modal/calls.rs"]
 mod calls;
 #[path = "modal/cli.rs"]

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use image_factory::plan::{ImageSettings, PlanOptions};
+use image_factory::plan::{ImageSettings, PlanOptions, Sbom};
 use registry_model::{Entry, LoadOptions, Platform, Registry};
 
 use super::args::{FactoryArgs, GithubArgs, PlaceArgs, RepoArgs, SettingArgs};
@@ -91,7 +91,9 @@ impl Context {
     fn settings(&self, args: &SettingArgs) -> ImageSettings {
         let mut settings = self.config.build.settings();
         settings.provenance = args.provenance.or(settings.provenance);
-        settings.sbom |= args.sbom;
+        if args.sbom && settings.sbom == Sbom::No {
+            settings.sbom = Sbom::Standard;
+        }
         let epoch = args.source_date_epoch.map(i64::from);
         settings.source_date_epoch = epoch.or(settings.source_date_epoch);
         let pairs = |given: &[Pair]| {

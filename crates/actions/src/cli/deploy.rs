@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use modal_deploy::deploy::{self, DeployOptions, Images, Step, Steps};
+use modal_deploy::gate::Gate;
 use modal_deploy::secrets::{self, SecretOutcome, SecretPlan};
 use modal_deploy::{
     AppReport, DeployReport, Deployed, ErrorClass, LiveApp, Processor, RunOptions, Verdict,
 };
-use registry_model::{Platform, ProcessorRef, SecretNames};
+use registry_model::{Environment, Platform, ProcessorRef, SecretNames};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DeployArgs;
@@ -48,8 +49,15 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
     let control = control(&args.modal, cancel).await?;
     if args.dry_run {
         let steps = modal_deploy::decide(&control, &plan, &secrets, &options, cancel).await?;
-        to.deliver(&steps, || show_steps(&steps))?;
-        return Ok(Exit::Done);
+        let delivered = to.deliver(&steps, || show_steps(&steps));
+        let proven = match &options.gate {
+            Some(gate) => gate.check(&steps, cancel).await,
+            None => Ok(()),
+        };
+        return report::ended(
+            proven.map(|()| Exit::Done).map_err(Failure::from),
+            delivered,
+        );
     }
     let work = async { Ok(modal_deploy::run(&control, &plan, &secrets, &options, cancel).await?) };
     let report = stage(
@@ -83,16 +91,35 @@ async fn options(
     }
     deploying.logs = args.logs.clone().flatten();
     deploying.commit = commit_of(&deploying, cancel).await?;
+    let registry = Images::as_modal(secrets, &deploying.registry_secret)?;
     Ok(RunOptions {
+        gate: gate(context, &args.env, &registry)?,
         smoke: (!args.no_smoke).then(|| context.config.smoke_options(&args.env)),
         create_environment: args.create_environment,
         partial: context.is_narrowed(),
         force: args.force,
         on_failure: args.on_failure.flatten().unwrap_or_default(),
-        registry: Some(Images::as_modal(secrets, &deploying.registry_secret)?),
+        registry: Some(registry),
         release: releases(args, processors)?,
         ..RunOptions::new(deploying)
     })
+}
+
+/// What images must have proven before they are deployed to `environment`.
+fn gate(
+    context: &Context,
+    environment: &Environment,
+    images: &Images,
+) -> Result<Option<Gate>, Failure> {
+    let require = context.config.required(environment);
+    if require.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Gate {
+        store: images.receipts(),
+        policy: context.config.receipts.policy(&context.root)?,
+        require,
+    }))
 }
 
 /// How this repository is deployed, as far as its file and the environment say.

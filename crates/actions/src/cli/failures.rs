@@ -149,9 +149,12 @@ pub(super) fn after(failure: Failure, cancel: &CancellationToken) -> Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::new(Exit::Input, error).with_hint(Some(
-            "docs/configuration.md lists every field of pipeline.yml".to_owned(),
-        ))
+        let hint = match &error {
+            ConfigError::Key { source, .. } => source.hint(),
+            _ => Some("docs/configuration.md lists every field of pipeline.yml"),
+        };
+        let hint = hint.map(str::to_owned);
+        Self::new(Exit::Input, error).with_hint(hint)
     }
 }
 
@@ -180,6 +183,18 @@ impl From<oci::OciError> for Failure {
     fn from(error: oci::OciError) -> Self {
         let hint = error.hint();
         Self::new(Exit::Build, error).with_hint(hint)
+    }
+}
+
+impl From<receipts::ReceiptsError> for Failure {
+    fn from(error: receipts::ReceiptsError) -> Self {
+        let exit = match &error {
+            _ if error.is_cancelled() => Exit::Interrupted,
+            _ if error.is_about_access() => Exit::Access,
+            _ => Exit::Unexpected,
+        };
+        let hint = error.hint();
+        Self::new(exit, error).with_hint(hint)
     }
 }
 

@@ -18,6 +18,7 @@ mod output;
 mod pin;
 mod plan;
 mod promote;
+mod receipts;
 mod rehearse;
 mod report;
 mod rollback;
@@ -102,6 +103,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args, &cancel).await,
         Command::Digests(args) => digests::run(&args, &cancel).await,
         Command::Accept(args) => accept::run(&args, &cancel).await,
+        Command::Receipts(args) => receipts::run(&args, &cancel).await,
         Command::Secrets(args) => secrets::run(&args, &cancel).await,
         Command::Deploy(args) => deploy::run(&args, &cancel).await,
         Command::Audit(args) => audit::run(&args, &cancel).await,

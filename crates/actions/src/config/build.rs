@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use image_factory::plan::{ImageSettings, Provenance};
+use image_factory::plan::{ImageSettings, Provenance, Sbom};
 use serde::{Deserialize, Serialize};
 
 /// `build:` of `pipeline.yml`. A flag of the same name wins.
@@ -27,8 +27,8 @@ pub(crate) struct BuildConfig {
     pub(crate) secrets: BTreeMap<String, SecretFrom>,
     /// How much a provenance attestation tells; default: none.
     pub(crate) provenance: Option<Provenance>,
-    /// Whether a list of what is in the image goes with it.
-    pub(crate) sbom: bool,
+    /// Whether a list of what is in the image goes with it, or the image that makes it.
+    pub(crate) sbom: Sbom,
     /// Labels of every image.
     pub(crate) labels: BTreeMap<String, String>,
     /// Annotations of every manifest.
@@ -48,7 +48,7 @@ impl BuildConfig {
             labels: self.labels.clone(),
             annotations: self.annotations.clone(),
             provenance: self.provenance,
-            sbom: self.sbom,
+            sbom: self.sbom.clone(),
             source_date_epoch: self.source_date_epoch.map(i64::from),
         }
     }

@@ -1,14 +1,17 @@
 mod build;
 mod modal;
+mod receipts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ::receipts::keys::KeyError;
 use registry_model::{Environment, Platform};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use build::{Age, BuildConfig, Pair, SecretFrom, SecretPair};
 pub(crate) use modal::ModalConfig;
+pub(crate) use receipts::{ReceiptsConfig, Required};
 
 /// `pipeline.yml` at the root of a repository. Every field has a default, and so has the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) acceptance: AcceptanceConfig,
     /// The deploy stage.
     pub(crate) modal: ModalConfig,
+    /// Which receipts are believed.
+    pub(crate) receipts: ReceiptsConfig,
 }
 
 /// `acceptance:` of `pipeline.yml`.
@@ -80,6 +85,15 @@ pub(crate) enum ConfigError {
         field: &'static str,
         /// What is wrong.
         problem: String,
+    },
+    /// A key that must have signed receipts cannot be read.
+    #[error("believe receipts that are signed with `{file}`")]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: KeyError,
     },
     /// A path in it leaves the repository.
     #[error("use `{field}: {path}` of `pipeline.yml`: it leaves the repository")]
@@ -130,7 +144,10 @@ impl Config {
             ("acceptance.directory", &config.acceptance.directory),
             ("modal.app", &config.modal.app),
         ];
-        for (field, path) in paths {
+        let paths = paths.map(|(field, path)| (field, path.as_ref()));
+        let keys = config.receipts.keys.iter();
+        let keys = keys.map(|key| ("receipts.keys", Some(key)));
+        for (field, path) in paths.into_iter().chain(keys) {
             if let Some(path) = path
                 && !stays_inside(path)
             {
@@ -155,6 +172,7 @@ impl Config {
             check_environments(environments)?;
         }
         config.check_canary()?;
+        config.check_required()?;
         let lists = [
             (
                 "registry-files",
@@ -286,6 +304,8 @@ mod tests {
             "secrets: {pip: hunter22}",
             "max-age: soon",
             "provenance: all",
+            "sbom: 3",
+            "sbom: No Image",
             "job: 1",
         ] {
             let error = parse(&format!("build: {{{wrong}}}\n")).unwrap_err();

@@ -9,7 +9,7 @@ use modal_deploy::smoke::{CanaryBudget, SmokeOptions};
 use registry_model::{Cost, Environment, Expect, FunctionName, SecretNames};
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Required};
 
 /// `modal:` of `pipeline.yml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub(crate) struct ModalConfig {
     pub(crate) smoke: SmokeConfig,
     /// Calls in real mode after the smoke; default: none.
     pub(crate) canary: Option<CanaryConfig>,
+    /// Receipts that a digest must have before it is deployed; default: none.
+    pub(crate) require: Vec<Required>,
 }
 
 impl Config {

@@ -89,6 +89,28 @@ async fn a_dockerfile_that_fails_is_named_with_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_40_lines_of_a_step_that_fails_are_shown() {
+    with_registry(async |host| {
+        let bench = Bench::new();
+        project::runbook(&bench);
+        let broken = "FROM scratch\nCOPY bin/busybox /bin/sh\nCOPY unique /unique\n\n\
+                      RUN i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo \"told $i\"; done; exit 3\n";
+        bench.write(&dockerfile_of("upper"), broken);
+        let ran = bench.pipeline(&build(host)).go().await;
+        let ran = ran.ended(11).one_error();
+        let told = ran.stderr.lines().filter_map(|line| {
+            let (_, number) = line.rsplit_once("told ")?;
+            number.parse::<u32>().ok()
+        });
+        let told: Vec<u32> = told.collect();
+        let last: Vec<u32> = (21..=60).collect();
+        assert_eq!(told, last, "{}", ran.stderr);
+        ran.says(&[&format!("{}:5", dockerfile_of("upper"))]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_can_be_interrupted() {
     with_registry(async |host| {
         let bench = Bench::new();

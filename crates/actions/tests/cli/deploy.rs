@@ -1,5 +1,6 @@
 mod action;
 mod audit;
+mod gate;
 mod images;
 mod rollback;
 mod runs;

@@ -1,6 +1,6 @@
 use super::bench::Bench;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "",
     "plan",
     "build",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 20] = [
     "doctor modal",
     "digests",
     "accept",
+    "receipts",
     "secrets",
     "deploy",
     "audit",

@@ -24,6 +24,8 @@ mod pin_set;
 mod project;
 mod promote;
 mod propose;
+mod pty;
+mod receipts;
 mod rehearse;
 mod report;
 mod secrets;

@@ -40,6 +40,8 @@ struct TargetDefinition {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     annotations: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    attest: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     secret: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cache_from: Vec<String>,
@@ -108,7 +110,7 @@ impl Recipe<'_> {
             args: self.args(item),
             contexts: bases
                 .iter()
-                .filter(|base| !base.shadowed)
+                .filter(|base| base.is_named_context())
                 .map(named_context)
                 .collect(),
             labels: pairs(&self.labels()),
@@ -120,6 +122,11 @@ impl Recipe<'_> {
                         .map(move |annotation| (level, annotation))
                 })
                 .map(|(level, (name, value))| literal(&format!("{level}:{name}={value}")))
+                .collect(),
+            attest: item
+                .sbom_generator()
+                .map(|image| literal(&format!("type=sbom,generator={}", image.reference)))
+                .into_iter()
                 .collect(),
             secret: secrets
                 .map(|secret| literal(&secret.line(self.root)))
@@ -159,7 +166,7 @@ impl Recipe<'_> {
     /// What the annotations are written to: the manifests, and the index if there is one. Each is
     /// named apart, as `bake` 0.13 hears only the first of `manifest,index:`.
     fn annotated(&self, item: &Planned) -> &'static [&'static str] {
-        let attested = self.settings.provenance.is_some() || self.settings.sbom;
+        let attested = self.settings.is_attested();
         match item.platforms.len() > 1 || attested {
             true => &["manifest", "index"],
             false => &["manifest"],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::{Cache, CacheKind};
 use super::options::BuildOptions;
 use super::target::Target;
-use crate::plan::ImageSettings;
+use crate::plan::{BaseImage, ImageSettings};
 
 /// Something that not every engine can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,17 +50,20 @@ pub(super) fn wanted(
     let caches = !options.cache_to.is_empty() || options.cache_from.iter().any(gha);
     [
         (
-            any(|target| target.item.base_images.iter().any(|base| !base.shadowed)),
+            any(|target| {
+                target
+                    .item
+                    .base_images
+                    .iter()
+                    .any(BaseImage::is_named_context)
+            }),
             Feature::NamedContexts,
         ),
         (
             any(|target| target.item.platforms.len() > 1),
             Feature::SeveralPlatforms,
         ),
-        (
-            settings.provenance.is_some() || settings.sbom,
-            Feature::Attestations,
-        ),
+        (settings.is_attested(), Feature::Attestations),
         (!settings.annotations.is_empty(), Feature::Annotations),
         (
             settings.source_date_epoch.is_some(),

@@ -206,26 +206,30 @@ fn record(plan: &BuildPlan, item: &Planned) -> Option<Artifact> {
             // Also where the image was there before: its age counts from now.
             (plan::CREATED.to_owned(), jiff::Timestamp::now().to_string()),
             (INPUT_KEY.to_owned(), item.key.to_string()),
-            (SETTINGS.to_owned(), fingerprint(&plan.settings)),
+            (SETTINGS.to_owned(), fingerprint(&plan.settings, item)),
         ]),
     })
 }
 
 /// A hash of what the builder adds around an image, where comparing images does not look. Labels are
-/// in the config, where it does.
-fn fingerprint(settings: &ImageSettings) -> String {
+/// in the config, where it does. An SBOM is another one if another image makes it.
+fn fingerprint(settings: &ImageSettings, item: &Planned) -> String {
     let around = ImageSettings {
         labels: BTreeMap::new(),
         ..settings.clone()
     };
     // Maps are sorted: the same settings are the same text.
-    let text = serde_json::to_vec(&around).unwrap_or_default();
+    let mut text = serde_json::to_vec(&around).unwrap_or_default();
+    if let Some(generator) = item.sbom_generator() {
+        text.extend_from_slice(generator.reference.as_bytes());
+    }
     hex::encode(Sha256::digest(text))
 }
 
 /// Whether an image was built with the settings of the plan.
 async fn has_settings<I: Images>(
     plan: &BuildPlan,
+    item: &Planned,
     image: &PinnedImage,
     images: &I,
 ) -> Result<bool, OciError> {
@@ -237,14 +241,14 @@ async fn has_settings<I: Images>(
             Vec::new()
         }
     };
-    let wanted = fingerprint(&plan.settings);
+    let wanted = fingerprint(&plan.settings, item);
     let mut noted = records
         .iter()
         .filter_map(|record| record.annotations.get(SETTINGS))
         .peekable();
     // An image of which nothing is known may well be as plain as is wanted, but nothing more.
     Ok(match noted.peek() {
-        None => wanted == fingerprint(&ImageSettings::default()),
+        None => wanted == fingerprint(&ImageSettings::default(), item),
         Some(_) => noted.any(|settings| *settings == wanted),
     })
 }
@@ -269,7 +273,7 @@ async fn same_as_pinned<I: Images>(
     for pinned in pins {
         let (alike, as_wanted) = tokio::join!(
             images.compare(pinned, new),
-            has_settings(plan, pinned, images)
+            has_settings(plan, pushed.target.item, pinned, images)
         );
         match alike {
             Ok(Likeness::Different { what }) => {

@@ -19,7 +19,7 @@ use super::passing::is_passing;
 use super::progress::{Progress, Told};
 use super::target::Target;
 use crate::FactoryError;
-use crate::plan::Provenance;
+use crate::plan::{Provenance, Sbom};
 
 /// How many images are taken up again at once, each in a run of its own.
 const APART: usize = 8;
@@ -312,6 +312,12 @@ impl<'a> Rounds<'a> {
             Some(Provenance::Min) => "--provenance=mode=min",
             Some(Provenance::Max) => "--provenance=mode=max",
         };
+        let sbom = match settings.sbom {
+            Sbom::No => Some("--sbom=false"),
+            Sbom::Standard => Some("--sbom=true"),
+            // It is in the definition of each target, by digest.
+            Sbom::By(_) => None,
+        };
         let builder = self.recipe.options.builder.iter();
         let mut command = Command::new("docker");
         if settings.provenance.is_none() {
@@ -321,7 +327,7 @@ impl<'a> Rounds<'a> {
         }
         command
             .args(["buildx", "bake", "--progress=rawjson", provenance])
-            .arg(format!("--sbom={}", settings.sbom))
+            .args(sbom)
             .args(builder.map(|name| format!("--builder={name}")))
             .arg("--file")
             .arg(file)

@@ -51,6 +51,7 @@ impl FactoryError {
             | Self::NoPinFiles { .. } => ErrorClass::Input,
             Self::Registry(_)
             | Self::NoBaseImage { .. }
+            | Self::NoSbomGenerator { .. }
             | Self::BuildFailed(_)
             | Self::Buildx(_)
             | Self::Metadata { .. }

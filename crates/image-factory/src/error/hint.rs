@@ -131,6 +131,14 @@ impl FactoryError {
                  on one machine"
                     .to_owned()
             }
+            Self::NoSbomGenerator { source: None, .. } => {
+                "name an image that is in a registry with `sbom` below `build` in `pipeline.yml`"
+                    .to_owned()
+            }
+            Self::NoSbomGenerator {
+                source: Some(error),
+                ..
+            } => return error.hint(),
             Self::Registry(error) | Self::NoBaseImage { source: error, .. } => {
                 return error.hint();
             }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use registry_model::Platform;
 use sha2::{Digest as _, Sha256};
 
-use super::model::{BaseImage, ImageSettings, InputKey, Provenance};
+use super::model::{BaseImage, ImageSettings, InputKey, Provenance, Sbom};
 
 /// Changed whenever the meaning of a key changes, so that an old key is never taken for a new one.
 const DOMAIN: &str = "pipeline-inputs-v2";
@@ -102,9 +102,14 @@ pub(crate) fn settings(settings: &ImageSettings) -> BTreeMap<String, String> {
         Provenance::Min => "min".to_owned(),
         Provenance::Max => "max".to_owned(),
     });
+    let sbom = match sbom {
+        Sbom::No => None,
+        Sbom::Standard => Some("true".to_owned()),
+        Sbom::By(name) => Some(name.clone()),
+    };
     let others = [
         ("provenance", provenance),
-        ("sbom", sbom.then(|| "true".to_owned())),
+        ("sbom", sbom),
         (
             "source-date-epoch",
             source_date_epoch.map(|seconds| seconds.to_string()),
@@ -160,6 +165,7 @@ mod tests {
             id: None,
             on_build: None,
             shadowed: false,
+            makes_sbom: false,
         }];
         let id = |hex: &str| {
             let mut base = bases[0].clone();
@@ -172,7 +178,11 @@ mod tests {
             ..ImageSettings::default()
         };
         let with_sbom = ImageSettings {
-            sbom: true,
+            sbom: Sbom::Standard,
+            ..ImageSettings::default()
+        };
+        let with_generator = ImageSettings {
+            sbom: Sbom::By("python:3.11-slim".into()),
             ..ImageSettings::default()
         };
         let base = KeyInputs {
@@ -239,6 +249,10 @@ mod tests {
             },
             KeyInputs {
                 settings: &with_sbom,
+                ..base.clone()
+            },
+            KeyInputs {
+                settings: &with_generator,
                 ..base.clone()
             },
         ];

@@ -6,6 +6,7 @@ mod dockerfile;
 mod evidence;
 mod explain;
 mod folded;
+mod generator;
 mod inputs;
 mod key;
 mod look_up;
@@ -21,7 +22,8 @@ pub use changes::InputChange;
 pub(crate) use explain::recorded;
 pub(crate) use model::item_name;
 pub use model::{
-    BaseImage, BuildPlan, Decision, ImageSettings, InputKey, KeyError, Planned, Provenance, Why,
+    BaseImage, BuildPlan, Decision, ImageSettings, InputKey, KeyError, Planned, Provenance, Sbom,
+    Why,
 };
 pub use options::PlanOptions;
 pub(crate) use record::CREATED;

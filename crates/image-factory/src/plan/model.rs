@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::changes::InputChange;
+use super::dockerfile::{Asked, asked};
 use super::evidence::Evidence;
 use registry_model::{Digest, PinnedImage, Platform, ProcessorRef, Repository};
 use serde::{Deserialize, Serialize};
@@ -35,9 +36,72 @@ pub struct ImageSettings {
     /// How much is told of how the image was made; default nothing.
     pub provenance: Option<Provenance>,
     /// Whether a list of what is in the image goes with it.
-    pub sbom: bool,
+    pub sbom: Sbom,
     /// All times in the image become this, in seconds since 1970: two builds give one digest.
     pub source_date_epoch: Option<i64>,
+}
+
+impl ImageSettings {
+    /// Whether anything is attached to the image.
+    pub(crate) fn is_attested(&self) -> bool {
+        self.provenance.is_some() || self.sbom != Sbom::No
+    }
+}
+
+/// Whether a list of what is in an image goes with it, and what makes that list.
+///
+/// `true`, `false`, or the image that makes it. Source: docs.docker.com/build/metadata/attestations/sbom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SbomText", into = "SbomText")]
+pub enum Sbom {
+    /// There is none.
+    #[default]
+    No,
+    /// The image that BuildKit takes by itself makes it. That is a tag, which moves.
+    Standard,
+    /// This image makes it; what it is counts for the key.
+    By(String),
+}
+
+/// How people write it.
+#[derive(Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected `true`, `false` or the image that makes the SBOM"
+)]
+enum SbomText {
+    Switch(bool),
+    Image(String),
+}
+
+impl TryFrom<SbomText> for Sbom {
+    type Error = String;
+
+    fn try_from(text: SbomText) -> Result<Self, String> {
+        match text {
+            SbomText::Switch(false) => Ok(Self::No),
+            SbomText::Switch(true) => Ok(Self::Standard),
+            SbomText::Image(name) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "./:@_-".contains(c);
+                match asked(&name) {
+                    Asked::Exact(_) | Asked::Tagged { .. } if name.chars().all(plain) => {
+                        Ok(Self::By(name))
+                    }
+                    _ => Err(format!("`{}` names no image", name.escape_debug())),
+                }
+            }
+        }
+    }
+}
+
+impl From<Sbom> for SbomText {
+    fn from(sbom: Sbom) -> Self {
+        match sbom {
+            Sbom::No => Self::Switch(false),
+            Sbom::Standard => Self::Switch(true),
+            Sbom::By(name) => Self::Image(name),
+        }
+    }
 }
 
 /// How much a provenance attestation tells (docs.docker.com/build/metadata/attestations).
@@ -75,7 +139,8 @@ pub struct Planned {
     pub args: Vec<(String, String)>,
     /// What is built for.
     pub platforms: Vec<Platform>,
-    /// The images that it is built from, each as exactly as it is known: the build uses these.
+    /// The images that it is built from, each as exactly as it is known: the build uses these. Also
+    /// the one that makes its SBOM, if the settings name it.
     pub base_images: Vec<BaseImage>,
     /// What the image follows from.
     pub key: InputKey,
@@ -102,9 +167,25 @@ pub struct BaseImage {
     /// the place of that stage: the builder gets none for it, and must pull the name afresh.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shadowed: bool,
+    /// It is not in the Dockerfile: it makes the SBOM.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub makes_sbom: bool,
 }
 
 impl BaseImage {
+    /// Whether the builder takes it for what the Dockerfile names.
+    pub(crate) fn is_named_context(&self) -> bool {
+        !self.shadowed && !self.makes_sbom
+    }
+
+    /// Its name, as it differs from all others of the same image.
+    pub(crate) fn told_apart(&self) -> String {
+        match self.makes_sbom {
+            true => format!("{} (SBOM generator)", self.name),
+            false => self.name.clone(),
+        }
+    }
+
     /// What is taken, with the id if that is not in the reference.
     pub(crate) fn exact(&self) -> String {
         match &self.id {
@@ -193,6 +274,11 @@ impl BuildPlan {
 }
 
 impl Planned {
+    /// The image that makes its SBOM, if that is known.
+    pub(crate) fn sbom_generator(&self) -> Option<&BaseImage> {
+        self.base_images.iter().find(|image| image.makes_sbom)
+    }
+
     /// How people call it: the processor, and the platform if it has a pin for each.
     #[must_use]
     pub fn name(&self) -> String {

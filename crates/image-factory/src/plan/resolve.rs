@@ -96,6 +96,7 @@ pub(crate) async fn base_images<I: Images>(
                     id,
                     on_build: open.then(Vec::new),
                     shadowed: analysis.stages.contains(name),
+                    makes_sbom: false,
                 }
             });
             images.collect()

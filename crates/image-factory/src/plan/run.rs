@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::evidence::Evidence;
 use super::explain::explain;
+use super::generator::sbom_generator;
 use super::inputs::{self, Prepared};
 use super::look_up::{decide, look_up};
 use super::model::{BuildPlan, Decision, ImageSettings, InputKey, Planned, Why};
@@ -44,9 +45,13 @@ pub async fn plan<I: Images>(
         });
         let (git, prepared) = futures_util::join!(open_git(&options.root, cancel), prepare);
         let (mut items, prepared) = prepared?;
-        let bases = base_images(&items, &prepared, images, options).await?;
+        let (bases, generator) = futures_util::try_join!(
+            base_images(&items, &prepared, images, options),
+            sbom_generator(images, options),
+        )?;
         for (item, bases) in items.iter_mut().zip(bases) {
             item.base_images = bases;
+            item.base_images.extend(generator.clone());
         }
         let work = Work {
             files,

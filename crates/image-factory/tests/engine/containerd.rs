@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 use image_factory::FactoryError;
 use image_factory::build::{Engine, Outcome, preflight};
-use image_factory::plan::{ImageSettings, Provenance};
+use image_factory::plan::{ImageSettings, InputChange, Provenance, Sbom, Why};
 use oci::ImageKind;
 use process::{Command, Service};
 use registry_model::PinnedImage;
@@ -23,7 +23,7 @@ use crate::common::{Project, Store, docker, shell, with_store};
 /// The folder of the second engine, for the process that starts it.
 const INSIDE: &str = "IMAGE_FACTORY_TEST_CONTAINERD";
 
-/// A Docker engine of its own, without networks. It removes the bridge `docker0`, so it must not see
+/// A Docker engine of its own. It makes the bridge `docker0` anew, so it must not see
 /// that of the engine that is there: it lives in a network namespace of its own.
 struct Second {
     service: Service,
@@ -48,7 +48,11 @@ impl Second {
             .arg("--pidfile")
             .arg(inside("pid"))
             .arg(format!("--host={}", address(folder)))
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .args([
+                "--ip-forward=false",
+                "--iptables=false",
+                "--ip6tables=false",
+            ])
             .start()
             .unwrap();
         for _ in 0..300 {
@@ -123,6 +127,7 @@ async fn parts() {
     with_store(files_older_than_the_epoch_are_refused).await;
     with_store(several_platforms_are_one_index).await;
     with_store(attestations_go_with_the_image).await;
+    with_store(an_sbom_comes_from_the_image_that_is_named).await;
     with_store(settings_that_change_reach_images_that_are_there).await;
     with_store(annotations_are_in_the_manifests).await;
     with_store(steps_come_from_the_caches_of_others).await;
@@ -222,6 +227,101 @@ async fn attestations_go_with_the_image(store: &Store) {
         "{again:?}"
     );
     assert_eq!(&again.built[0].image, image);
+}
+
+/// Makes an image that writes an SBOM which names `tool`, and lets the tag stand for it.
+async fn scanner(store: &Store, tool: &str) -> String {
+    let project = Project::new(&store.host);
+    let statement = format!(
+        r#"{{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",
+            "subject": [], "predicate": {{"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0",
+            "SPDXID": "SPDXRef-DOCUMENT", "name": "{tool}", "documentNamespace": "https://example.com/{tool}",
+            "creationInfo": {{"creators": ["Tool: {tool}"], "created": "2020-01-01T00:00:00Z"}}}}}}"#
+    );
+    project.write("code/statement", &statement);
+    let script = "COPY bin/busybox /bin/cp\nCOPY statement /statement\n\
+                  CMD [\"/bin/sh\", \"-c\", \"cp /statement $BUILDKIT_SCAN_DESTINATION/sbom.spdx.json\"]\n";
+    project.processor("scanner", &shell(script), "");
+    let image = image(&project, store).await;
+    store.client.move_tag(&image, "stable").await.unwrap();
+    image.repository.tagged("stable")
+}
+
+async fn an_sbom_comes_from_the_image_that_is_named(store: &Store) {
+    let mut project = Project::new(&store.host);
+    project.processor("one", &shell(""), "");
+    project.options.settings.sbom = Sbom::By(format!("{}/none/such:1", store.host));
+    let error = project.try_plan(&store.client).await.unwrap_err();
+    assert!(
+        matches!(error, FactoryError::NoSbomGenerator { .. }),
+        "{error}"
+    );
+
+    let generator = scanner(store, "first").await;
+    project.options.settings.sbom = Sbom::By(generator.clone());
+    let plan = project.plan(&store.client).await;
+    let first = project.build(&plan, store).await.unwrap();
+    let one = &first.built[0].image;
+    assert_eq!(sbom_maker(store, one).await, "Tool: first");
+    let info = store.client.describe(one).await.unwrap();
+    assert_eq!((info.kind, info.platforms.len()), (ImageKind::Index, 1));
+    // What is pinned is the index, by which the list is found.
+    project.pin(&first);
+    let file = project.read(&crate::common::file_of("one"));
+    assert!(file.contains(&one.digest.to_string()), "{file}");
+    let same = project.plan(&store.client).await;
+    assert_eq!(same.to_build().count(), 0);
+
+    // The name stands for another image now: that is a reason, and it is told.
+    assert_eq!(scanner(store, "second").await, generator);
+    let plan = project.plan(&store.client).await;
+    let Why::Changed { changes, .. } = plan.items[0].why() else {
+        panic!("{plan:?}")
+    };
+    let [InputChange::Base { name, .. }] = &changes[..] else {
+        panic!("{changes:?}")
+    };
+    assert_eq!(name, &format!("{generator} (SBOM generator)"));
+    let second = project.build(&plan, store).await.unwrap();
+    assert_eq!(second.built[0].decision, Outcome::Built);
+    assert_eq!(
+        sbom_maker(store, &second.built[0].image).await,
+        "Tool: second"
+    );
+}
+
+/// What made the SBOM that goes with an image: its index leads to the manifest, and that to the list.
+async fn sbom_maker(store: &Store, image: &PinnedImage) -> String {
+    let json = async |image: &PinnedImage| -> serde_json::Value {
+        serde_json::from_str(&raw(image).await).unwrap()
+    };
+    let index = json(image).await;
+    let all = index["manifests"].as_array().unwrap();
+    assert_eq!(all.len(), 2, "{index}");
+    let note = |one: &serde_json::Value, name: &str| one["annotations"][name].clone();
+    let attested = all
+        .iter()
+        .find(|one| note(one, "vnd.docker.reference.type") == "attestation-manifest")
+        .unwrap();
+    assert_eq!(
+        note(attested, "vnd.docker.reference.digest"),
+        all[0]["digest"]
+    );
+    let digest = attested["digest"].as_str().unwrap().parse().unwrap();
+    let attested = image.repository.at(digest);
+    let manifest = json(&attested).await;
+    let layers = manifest["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 1, "{manifest}");
+    let predicate = &layers[0]["annotations"]["in-toto.io/predicate-type"];
+    assert_eq!(predicate, "https://spdx.dev/Document");
+    let content = store.client.artifact(&attested).await.unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&content).unwrap();
+    assert_eq!(
+        list["subject"][0]["digest"]["sha256"],
+        all[0]["digest"].as_str().unwrap()[7..]
+    );
+    let creators = &list["predicate"]["creationInfo"]["creators"];
+    creators[0].as_str().unwrap().to_owned()
 }
 
 /// An image that differs in nothing but what was switched on is another one.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image_factory::build::Feature;
 use image_factory::build::{BuildOptions, BuildReport, build};
-use image_factory::plan::{PlanOptions, Provenance};
+use image_factory::plan::{PlanOptions, Provenance, Sbom};
 use image_factory::{ErrorClass, FactoryError};
 use process::Command;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -226,7 +226,7 @@ async fn what_the_engine_cannot_do_is_refused_before_anything_is_built() {
     let found = [
         refused(|plan, _| plan.platforms.push("linux/arm64".parse().unwrap())).await,
         refused(|plan, _| plan.settings.provenance = Some(Provenance::Min)).await,
-        refused(|plan, _| plan.settings.sbom = true).await,
+        refused(|plan, _| plan.settings.sbom = Sbom::Standard).await,
         refused(|plan, _| {
             let annotations = &mut plan.settings.annotations;
             annotations.insert("team".to_owned(), "ml".to_owned());

@@ -42,7 +42,8 @@ pub struct Reply {
     pub value: ciborium::Value,
     /// Modal's id of the call, `fc-…`; empty where an input plane took it, which gives none.
     pub call_id: String,
-    /// The version that answered, where the server can pin one.
+    /// The version that the call was pinned to, so that no other answered; `None` where it was not.
+    /// The server itself never tells who answered.
     pub version: Option<u32>,
 }
 

@@ -173,16 +173,19 @@ impl Work<'_> {
         let tag = self.tag(&app.image.digest);
         self.start_modal(app, &app.image, &tag, log).await?;
         let after = self.must_be_live(app).await?;
-        let unchanged = before.is_some_and(|before| is_same(&before, &after));
-        let read_back = self.read_back(app, &tag, &after, unchanged).await;
+        let before = before.filter(|before| before.app_id == after.app_id && live.is_some());
+        let unchanged = before.is_some() && live == after.version;
+        let read_back = self.read_back(app, &tag, before.as_ref(), &after).await;
         if let Some(stop) = self.stop(app).await? {
             // What is live and not ours is theirs to whom this app is left.
-            if !unchanged && read_back.is_ok() {
-                self.give_way(app, &after, &stop).await?;
+            if let Ok(ours) = &read_back
+                && !unchanged
+            {
+                self.give_way(app, ours, &stop).await?;
             }
             return self.leave(app, stop).await;
         }
-        read_back?;
+        let after = read_back?;
         let image_id = self.image_id(app, after.version).await;
         if image_id.is_some() && image_id == image_before {
             let image = image_before.as_deref().unwrap_or_default();
@@ -360,10 +363,6 @@ impl Work<'_> {
         former.is_some_and(|mark| mark.secrets == self.prints.apps[index].secrets)
             && !app.tool_secrets.iter().any(written)
     }
-}
-
-fn is_same(before: &AppState, after: &AppState) -> bool {
-    before.app_id == after.app_id && before.version.is_some() && before.version == after.version
 }
 
 fn announce(app: &PlannedApp, outcome: &Outcome) {

@@ -49,6 +49,12 @@ impl Images {
         self.client.exists(image).await
     }
 
+    /// The receipts of images, read with the same login.
+    #[must_use]
+    pub fn receipts(&self) -> receipts::Store {
+        receipts::Store::new(self.client.clone())
+    }
+
     /// Makes sure that the registry has all of `images`: one request each.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::time::Duration;
 use registry_model::SecretNames;
 
 use super::images::Images;
+use crate::gate::Gate;
 use crate::smoke::SmokeOptions;
 
 /// How to deploy.
@@ -72,6 +73,8 @@ pub struct RunOptions {
     pub declared: Option<SecretNames>,
     /// Where images are looked up before anything is changed; `None`: they are not.
     pub registry: Option<Images>,
+    /// What images must have proven before anything is changed; `None`: nothing.
+    pub gate: Option<Gate>,
     /// The apps or processors whose hold ends.
     pub release: BTreeSet<String>,
     /// Whether a hold at the digest of the plan stays, as a rollback wants it. Otherwise it ends:
@@ -92,6 +95,7 @@ impl RunOptions {
             on_failure: OnFailure::default(),
             declared: None,
             registry: None,
+            gate: None,
             release: BTreeSet::new(),
             keep_holds: false,
         }

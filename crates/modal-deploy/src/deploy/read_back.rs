@@ -6,27 +6,45 @@ use super::plan::PlannedApp;
 use super::tag;
 use super::work::{Order, Work};
 use crate::ModalError;
-use crate::client::AppState;
+use crate::client::{AppState, AppVersion};
 
 impl Work<'_> {
-    /// Compares what Modal's history says of the live version with what was deployed.
+    /// Compares what Modal's history says of the live version with what was deployed, where
+    /// `before` was what the same app had until then. The answer is what this run deployed, which
+    /// somebody else may have replaced since: that is for the end of the run to find, as if it
+    /// had happened later.
     pub(super) async fn read_back(
         &self,
         app: &PlannedApp,
         tag: &str,
+        before: Option<&AppState>,
         after: &AppState,
-        unchanged: bool,
-    ) -> Result<(), ModalError> {
-        let Some(found) = self.tag_of(app, after.version).await? else {
-            return Ok(());
+    ) -> Result<AppState, ModalError> {
+        let history = self.history(app).await?;
+        let live = history
+            .iter()
+            .find(|row| Some(row.version) == after.version);
+        let Some(found) = live.and_then(|live| live.tag.as_deref()) else {
+            return Ok(after.clone());
         };
         let digest = &app.image.digest;
-        match tag::names(&found, digest) {
-            _ if found == tag => Ok(()),
-            Some(true) => Ok(()),
+        let before = before.and_then(|before| before.version);
+        let unchanged = before.is_some() && before == after.version;
+        match tag::names(found, digest) {
+            _ if found == tag => Ok(after.clone()),
+            Some(true) => Ok(after.clone()),
             // What somebody deployed by hand may well be the same.
-            None if unchanged => Ok(()),
+            None if unchanged => Ok(after.clone()),
             Some(false) | None => {
+                let ours = history
+                    .iter()
+                    .filter(|row| Some(row.version) > before && row.tag.as_deref() == Some(tag));
+                if let Some(version) = ours.map(|row| row.version).max() {
+                    return Ok(AppState {
+                        version: Some(version),
+                        ..after.clone()
+                    });
+                }
                 let version = after.version.unwrap_or_default();
                 let pinned = digest.short();
                 let problem = format!("version {version} is tagged `{found}`, pinned is {pinned}");
@@ -41,20 +59,18 @@ impl Work<'_> {
         app: &PlannedApp,
         version: Option<u32>,
     ) -> Result<bool, ModalError> {
-        let found = self.tag_of(app, version).await?;
-        Ok(found.is_some_and(|found| found == self.tag(&app.image.digest)))
+        let tag = self.tag(&app.image.digest);
+        let history = self.history(app).await?;
+        let mut rows = history.iter();
+        Ok(rows.any(|row| Some(row.version) == version && row.tag.as_ref() == Some(&tag)))
     }
 
     pub(super) fn tag(&self, digest: &Digest) -> String {
         tag::tag(digest, self.order.options.deploy.commit.as_deref())
     }
 
-    /// The tag of a version, as far as Modal tells.
-    async fn tag_of(
-        &self,
-        app: &PlannedApp,
-        version: Option<u32>,
-    ) -> Result<Option<String>, ModalError> {
+    /// The versions of an app, as far as Modal tells.
+    async fn history(&self, app: &PlannedApp) -> Result<Vec<AppVersion>, ModalError> {
         let Order {
             control,
             plan,
@@ -62,13 +78,11 @@ impl Work<'_> {
             ..
         } = self.order;
         let history = control.history(&plan.environment, &app.app, cancel).await;
-        let history = match history {
+        match history {
             // Then the version and the image are all there is.
-            Err(ModalError::Unsupported { .. }) => return Ok(None),
-            other => other?,
-        };
-        let live = history.into_iter().find(|one| Some(one.version) == version);
-        Ok(live.and_then(|live| live.tag))
+            Err(ModalError::Unsupported { .. }) => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     pub(super) fn read_back_error(&self, app: &PlannedApp, problem: String) -> ModalError {

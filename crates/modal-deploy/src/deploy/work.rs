@@ -9,7 +9,7 @@ use super::code::code_hash;
 use super::ledger::Ledger;
 use super::plan::{DeployPlan, PlannedApp};
 use super::prints::{Prints, Shared};
-use super::steps::{Found, Rules, Step, Steps, steps};
+use super::steps::{AppStep, Found, Rules, Step, Steps, steps};
 use super::{ModalCli, RunOptions, found, log};
 use crate::client::{AppState, StoredSecret};
 use crate::fingerprint::FingerprintKey;
@@ -169,34 +169,43 @@ impl<'a> Work<'a> {
         Ok(synced)
     }
 
-    /// What would stop a deploy halfway: no program, no image, no place for its log. `false` when
-    /// there is none to be stopped.
+    /// What would stop a deploy halfway: nothing proven, no program, no image, no place for its
+    /// log. `false` when there is none to be stopped.
     async fn check(&self) -> Result<bool, ModalError> {
-        let due = || {
-            self.steps
-                .apps
-                .iter()
-                .filter(|app| app.step == Step::Deploy)
-        };
-        if due().next().is_none() {
+        if let Some(gate) = &self.order.options.gate {
+            // No program is started for what is refused; that an image is missing says more than
+            // that its receipts are.
+            let proven = gate.check(&self.steps, self.order.cancel);
+            let (there, proven) = tokio::join!(self.look_up(), proven);
+            there.and(proven)?;
+        }
+        if self.due().next().is_none() {
             return Ok(false);
         }
         if let Some(folder) = &self.order.options.deploy.logs {
-            log::prepare(folder, due().map(|app| app.app.as_str()))?;
+            log::prepare(folder, self.due().map(|app| app.app.as_str()))?;
         }
-        let images: BTreeSet<_> = due().map(|app| &app.image).collect();
-        let look_up = async {
-            match &self.order.options.registry {
-                Some(registry) => {
-                    let environment = &self.order.plan.environment;
-                    registry
-                        .check(environment, &images, self.order.cancel)
-                        .await
-                }
-                None => Ok(()),
-            }
+        match &self.order.options.gate {
+            Some(_) => self.modal().await.map(|_| true),
+            None => tokio::try_join!(self.modal(), self.look_up()).map(|_| true),
+        }
+    }
+
+    fn due(&self) -> impl Iterator<Item = &AppStep> {
+        let apps = self.steps.apps.iter();
+        apps.filter(|app| app.step == Step::Deploy)
+    }
+
+    /// Makes sure that the images that are due are in the registry.
+    async fn look_up(&self) -> Result<(), ModalError> {
+        let Some(registry) = &self.order.options.registry else {
+            return Ok(());
         };
-        tokio::try_join!(self.modal(), look_up).map(|_| true)
+        let images: BTreeSet<_> = self.due().map(|app| &app.image).collect();
+        let environment = &self.order.plan.environment;
+        registry
+            .check(environment, &images, self.order.cancel)
+            .await
     }
 
     /// A secret that was written may have become another one, with a new identifier. What is live

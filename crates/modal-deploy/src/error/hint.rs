@@ -81,7 +81,7 @@ impl ModalError {
             Self::Code { .. } => {
                 "say in `modal.code` of pipeline.yml which files a deploy depends on"
             }
-            Self::Images { hint, .. } => return hint.clone(),
+            Self::Images { hint, .. } | Self::NotProven { hint, .. } => return hint.clone(),
             Self::ReadBack { .. } => {
                 "build the app's image from IMAGE_REF, and deploy from one place at a time"
             }

@@ -26,10 +26,12 @@
 //! A payload that is an object without `ref` gets the ref of the processor; any other is sent as
 //! it stands.
 //!
-//! **Who answers.** The calls are pinned to the version that was just deployed. Where Modal does
-//! not pin, they are made without, and the report says so. In any case a digest that an envelope
-//! carries (`image_digest`, `digest`, `meta.image_digest`) must be the one that is pinned in the
-//! registry file.
+//! **Who answers.** The calls are pinned to the version that was just deployed: the function is
+//! looked up at that version, which gives it an identifier of its own, and containers of other
+//! versions never get what is sent there. A reply does not tell its version, so there is nothing
+//! to compare afterwards. Where Modal does not pin, calls are made without, and the report says
+//! so. In any case a digest that an envelope carries (`image_digest`, `digest`,
+//! `meta.image_digest`) must be the one that is pinned in the registry file.
 //!
 //! **Again.** Smokes and negative probes are tried again, with growing pauses, when the machinery
 //! failed and not the function: a control plane that is unavailable, an internal failure, a

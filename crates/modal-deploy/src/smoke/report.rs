@@ -33,7 +33,7 @@ pub struct CallReport {
     pub attempts: u32,
     /// Modal's id of the last attempt, `fc-…`, where it has one and ended.
     pub call_id: Option<String>,
-    /// The version that answered, where it could be pinned.
+    /// The version that the call was pinned to, where it could be.
     pub version: Option<u32>,
     /// What a canary did cost, as its reply tells.
     pub cost: Option<Cost>,

@@ -22,7 +22,7 @@ pub enum Judgement {
     Passed,
     /// It is not, and why.
     Failed(String),
-    /// It comes from an image or a version that should no longer answer, and why that is known.
+    /// It comes from an image that should no longer answer, and why that is known.
     Stale(String),
 }
 
@@ -31,13 +31,6 @@ pub enum Judgement {
 /// The text of the judgement repeats parts of the reply, whole and as they are.
 #[must_use]
 pub fn judge(reply: &Reply, target: &Target, rule: &Rule) -> Judgement {
-    if let (Some(found), Some(wanted)) = (reply.version, target.version)
-        && found != wanted
-    {
-        return Judgement::Stale(format!(
-            "the reply comes from version {found}, deployed is {wanted}"
-        ));
-    }
     let envelope = reply.envelope();
     let digest = &target.image.digest;
     if let Some(found) = envelope

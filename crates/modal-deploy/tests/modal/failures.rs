@@ -118,10 +118,10 @@ async fn a_deploy_that_published_before_it_hung_goes_back_too() {
 #[tokio::test]
 async fn what_is_read_back_must_be_what_was_deployed() {
     let mut scene = Scene::new().await;
-    let report = scene.dev(&["outrun/one@1"]).await;
+    let report = scene.dev(&["retags/one@1"]).await;
     assert_eq!(report.class(), Some(ErrorClass::Deploy));
     let app = &report.apps[0];
-    let expected = "read back app `outrun-one-v1` of `dev`: version 2 is tagged `manual`, pinned \
+    let expected = "read back app `retags-one-v1` of `dev`: version 1 is tagged `manual`, pinned \
                     is aaaaaaaaaaaa";
     assert_eq!(app.error.as_deref(), Some(expected));
     assert_eq!(app.smoke.verdict, Verdict::Skipped);

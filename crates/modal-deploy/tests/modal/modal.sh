@@ -52,11 +52,13 @@ waits)
   ;;
 # A module that takes its image from somewhere else.
 ignores) IMAGE_REF=$(tail -n 1 "$live" 2>/dev/null | cut -d ' ' -f 2) ;;
-# Somebody else is faster.
+# Somebody else deploys at once after it.
 outrun)
   echo "$tag $IMAGE_REF" >>"$live"
   tag=manual
   ;;
+# The tag is lost.
+retags) tag=manual ;;
 esac
 echo "$tag $IMAGE_REF" >>"$live"
 if [ "$behave" = stalls ]; then

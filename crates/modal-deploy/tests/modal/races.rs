@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 
+use crate::plane::Step;
 use crate::scene::{Scene, digest, outcomes};
 
 const ONE: &str = "a-one-v1";
@@ -145,6 +146,37 @@ async fn what_somebody_else_deploys_during_a_run_is_deployed_again() {
     assert_eq!(report.apps[0].version, Some(3));
     let why = "somebody else deployed version 2 during this run";
     assert_eq!(report.apps[0].why, ["it is not deployed", why]);
+}
+
+#[tokio::test]
+async fn what_somebody_else_deploys_before_it_is_read_back_is_deployed_again() {
+    let scene = Scene::new().await;
+    // Asked when the run begins, before the deploy and after it.
+    let replaced = Arc::new(Barrier::new(2));
+    let steps = [Step::Pass, Step::Pass, Step::Meet(replaced.clone())];
+    scene.plane.script("AppGetByDeploymentName", steps);
+    let (report, ()) = tokio::join!(scene.at('a', &["a/one@1"]), async {
+        let deployed = || scene.pins(ONE) == "a";
+        scene.until("the deploy", deployed).await;
+        scene.shim.meddle(ONE);
+        replaced.wait().await;
+    });
+    let report = good(report);
+    assert_eq!(scene.pins(ONE), "a0a");
+    assert_eq!(outcomes(&report), [(Deployed::Deployed, Some(3))]);
+    let why = "somebody else deployed version 2 during this run";
+    assert_eq!(report.apps[0].why, ["it is not deployed", why]);
+}
+
+#[tokio::test]
+async fn who_deploys_over_and_over_is_left_alone() {
+    let scene = Scene::new().await;
+    let report = scene.at('a', &["outrun/one@1"]).await.unwrap();
+    assert_eq!(report.class(), Some(ErrorClass::Deploy));
+    assert_eq!(scene.plane.versions("outrun-one-v1").len(), 6);
+    let expected = "read back app `outrun-one-v1` of `dev`: somebody else keeps deploying it, and \
+                    version 6 is live";
+    assert_eq!(report.apps[0].error.as_deref(), Some(expected));
 }
 
 #[tokio::test]

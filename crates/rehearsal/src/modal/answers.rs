@@ -12,11 +12,11 @@ use modal_deploy::proto::{
     ObjectCreationType,
 };
 use secrecy::ExposeSecret;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::calls::{Due, Target};
 use super::container::Job;
-use super::functions;
+use super::functions::{self, Pinned};
 use super::images::Recipe;
 use super::service::Service;
 use super::state::State;
@@ -112,7 +112,13 @@ pub(super) fn function(
     let definition = version.definitions.get(&live).ok_or_else(missing)?.clone();
     let function_id = match request.app_version {
         0 => live,
-        _ => state.functions.pin(&live, &definition)?,
+        _ => {
+            let pinned = Pinned {
+                version: version.number,
+                definition: definition.clone(),
+            };
+            state.functions.pin(&live, pinned)?
+        }
     };
     Ok(FunctionGetResponse {
         handle_metadata: Some(state.functions.handle(&function_id, &definition)?),
@@ -128,37 +134,14 @@ fn not_deployed(app: &str, environment: &str) -> Status {
     ))
 }
 
-/// The definition by which a function answers now: the one it is pinned to, else the live
-/// version's, else, before the first deploy, the one that was sent last.
-pub(super) fn definition_of(state: &State, function_id: &str) -> Result<String, Status> {
-    if let Some(pinned) = state.functions.pinned(function_id) {
-        return Ok(pinned.to_owned());
-    }
-    let (app_id, tag) = state.functions.owner(function_id)?;
-    match state.apps.version(app_id, 0) {
-        Ok(version) => version
-            .definitions
-            .get(function_id)
-            .cloned()
-            .ok_or_else(|| Status::not_found(format!("function '{tag}' is no longer deployed"))),
-        // The app has no version yet.
-        Err(status) if status.code() == Code::NotFound => state
-            .functions
-            .latest(function_id)
-            .map(str::to_owned)
-            .ok_or(status),
-        Err(status) => Err(status),
-    }
-}
-
 pub(super) fn map(
     service: &Service,
     request: FunctionMapRequest,
 ) -> Result<FunctionMapResponse, Status> {
     let (target, retry_policy) = {
         let state = service.state();
-        let definition = definition_of(&state, &request.function_id)?;
-        let function = state.functions.definition(&definition)?;
+        let answering = service.answering(&state, &request.function_id)?;
+        let function = state.functions.definition(answering.definition)?;
         if let Some(kind) = functions::refusal(function) {
             return Err(Status::unimplemented(format!(
                 "'{}' cannot be called here: this control plane answers plain functions, not {kind}",
@@ -200,8 +183,9 @@ fn job(service: &Service, due: &Due) -> Result<Job, Status> {
     let mut state = service.state();
     let now = state.now();
     let function_id = &due.target.function_id;
-    let definition = definition_of(&state, function_id)?;
-    let function = state.functions.definition(&definition)?.clone();
+    let answering = service.answering(&state, function_id)?;
+    let function = state.functions.definition(answering.definition)?.clone();
+    let secrets = answering.secrets(&function.secret_ids)?;
     let args = match &due.input.args_oneof {
         Some(ArgsOneof::Args(args)) => args.clone(),
         Some(ArgsOneof::ArgsBlobId(_)) => {
@@ -232,7 +216,7 @@ fn job(service: &Service, due: &Due) -> Result<Job, Status> {
         input_id: due.input_id.clone(),
         task_id: due.task_id.clone(),
         credentials: credentials(&mut state, &recipe, now)?,
-        secrets: state.secrets.use_values(&function.secret_ids, now)?,
+        secrets,
         files: state.mounts.files(&function.mount_ids),
         packages: service.options.client_packages.clone().unwrap_or_default(),
         recipe,
@@ -252,9 +236,7 @@ pub(super) fn credentials(
     let Some(secret) = &recipe.registry_secret else {
         return Ok(None);
     };
-    let values = state
-        .secrets
-        .use_values(std::slice::from_ref(secret), now)?;
+    let values = state.secrets.use_values(secret, now)?;
     let value = |key: &str| {
         values
             .get(key)

@@ -8,6 +8,7 @@ use modal_deploy::proto::{
 use tonic::Status;
 
 use super::environments::EnvironmentId;
+use super::secrets::Values;
 use super::state::new_id;
 
 /// What one version of an app consists of.
@@ -18,6 +19,9 @@ pub(super) struct Version {
     pub(super) functions: BTreeMap<String, String>,
     /// Definition identifier by function identifier.
     pub(super) definitions: BTreeMap<String, String>,
+    /// What the secrets of its functions held when its containers were started, by the
+    /// identifiers of the secrets.
+    pub(super) secrets: BTreeMap<String, Values>,
     classes: BTreeMap<String, String>,
     history: AppDeploymentHistory,
 }
@@ -125,6 +129,7 @@ impl Apps {
             number,
             functions: request.function_ids,
             definitions: request.definition_ids,
+            secrets: BTreeMap::new(),
             classes: request.class_ids,
             history: AppDeploymentHistory {
                 app_id: request.app_id,
@@ -305,6 +310,23 @@ impl Apps {
                 .find(|version| i64::from(version.number) == i64::from(number))
         }
         .ok_or_else(|| Status::not_found(format!("app '{app_id}' has no version {number}")))
+    }
+
+    /// The version before the live one, while its containers go on answering: for so many seconds
+    /// after the live one was deployed.
+    pub(super) fn lingering(&self, app_id: &str, seconds: f64, now: f64) -> Option<&Version> {
+        let mut versions = self.0.get(app_id)?.versions.iter().rev();
+        let live = versions.next()?;
+        let before = versions.next()?;
+        (now < live.history.deployed_at + seconds).then_some(before)
+    }
+
+    /// Gives the containers of the newest version the values of their secrets.
+    pub(super) fn hand_out(&mut self, app_id: &str, secrets: BTreeMap<String, Values>) {
+        let record = self.0.get_mut(app_id);
+        if let Some(newest) = record.and_then(|record| record.versions.last_mut()) {
+            newest.secrets = secrets;
+        }
     }
 
     fn live(&self, app_id: &str) -> Result<&Record, Status> {

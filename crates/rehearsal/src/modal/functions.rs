@@ -21,8 +21,13 @@ struct Record {
     announced: FunctionHandleMetadata,
     /// The definition that was sent last, deployed or not.
     latest: Option<String>,
-    /// A fixed definition: the function as one version of its app has it.
-    pinned: Option<String>,
+    pinned: Option<Pinned>,
+}
+
+/// The function as one version of its app has it.
+pub(super) struct Pinned {
+    pub(super) version: u32,
+    pub(super) definition: String,
 }
 
 /// Functions by identifier, and their definitions by the hash of their content.
@@ -98,18 +103,19 @@ impl Functions {
         })
     }
 
-    /// The function as the definition `definition_id` has it, under an identifier of its own.
-    pub(super) fn pin(&mut self, function_id: &str, definition_id: &str) -> Result<String, Status> {
+    /// The function as one version of its app has it, under an identifier of its own.
+    pub(super) fn pin(&mut self, function_id: &str, pinned: Pinned) -> Result<String, Status> {
         let record = self.record(function_id)?;
-        let pinned = Record {
+        let content = format!("{function_id}@{}@{}", pinned.version, pinned.definition);
+        let id = content_id("fu", content.as_bytes());
+        let record = Record {
             app_id: record.app_id.clone(),
             tag: record.tag.clone(),
             announced: record.announced.clone(),
             latest: None,
-            pinned: Some(definition_id.to_owned()),
+            pinned: Some(pinned),
         };
-        let id = content_id("fu", format!("{function_id}@{definition_id}").as_bytes());
-        self.functions.insert(id.clone(), pinned);
+        self.functions.insert(id.clone(), record);
         Ok(id)
     }
 
@@ -162,9 +168,9 @@ impl Functions {
         Ok((&record.app_id, &record.tag))
     }
 
-    /// The definition a pinned function is fixed to.
-    pub(super) fn pinned(&self, function_id: &str) -> Option<&str> {
-        self.functions.get(function_id)?.pinned.as_deref()
+    /// What a pinned function is fixed to.
+    pub(super) fn pinned(&self, function_id: &str) -> Option<&Pinned> {
+        self.functions.get(function_id)?.pinned.as_ref()
     }
 
     /// The definition that was sent last for a function.

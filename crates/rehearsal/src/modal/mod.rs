@@ -4,7 +4,8 @@
 //!
 //! Nothing is built: the image behind `FROM` *is* the function's image, and a call is answered by
 //! running that very image with Docker, without network, with the deployed files, the secrets of
-//! the function and Modal's own client package. Layers that only say how to run it (`ENV`,
+//! the function and Modal's own client package. As at Modal, it sees what those secrets held when
+//! its version was deployed or rolled over, not what was written since. Layers that only say how to run it (`ENV`,
 //! `WORKDIR`, `ENTRYPOINT`, `CMD`, `LABEL`, `EXPOSE`) are followed; a layer that would change
 //! what is in it (`RUN`, `COPY`) fails the deploy, because then the bits that run would no longer
 //! be the bits that were pinned. Web endpoints, generators and batched functions can be
@@ -26,6 +27,7 @@
 //! # Ok::<(), rehearsal::modal::ModalError>(()) }).unwrap();
 //! ```
 
+mod answering;
 mod answers;
 mod apps;
 mod builds;

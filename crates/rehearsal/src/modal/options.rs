@@ -29,6 +29,9 @@ pub struct ModalOptions {
     /// How long each request waits before it is answered, as if Modal were that far away;
     /// default: not at all.
     pub latency: Duration,
+    /// How long after each deploy the containers of the version before go on answering calls that
+    /// are pinned to none; default: not at all.
+    pub old_containers: Duration,
     /// What every call returns at once, for those who have no container engine or measure
     /// something else; default: a container computes it.
     pub reply: Option<serde_json::Value>,
@@ -46,6 +49,7 @@ impl Default for ModalOptions {
             client_packages: None,
             parallel: 4,
             latency: Duration::ZERO,
+            old_containers: Duration::ZERO,
             reply: None,
         }
     }

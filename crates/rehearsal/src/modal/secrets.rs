@@ -198,14 +198,19 @@ impl Secrets {
     }
 
     /// The values behind `ids`; of a key in several secrets, the last one's.
-    pub(super) fn use_values(&mut self, ids: &[String], now: f64) -> Result<Values, Status> {
+    pub(super) fn values(&self, ids: &[String]) -> Result<Values, Status> {
         let mut all = Values::new();
         for id in ids {
-            let record = self.0.get_mut(id).ok_or_else(|| unknown(id))?;
-            record.last_used_at = now;
-            all.extend(record.values.clone());
+            all.extend(self.record(id)?.values.clone());
         }
         Ok(all)
+    }
+
+    /// The values of one secret, which is used with this.
+    pub(super) fn use_values(&mut self, id: &str, now: f64) -> Result<Values, Status> {
+        let record = self.0.get_mut(id).ok_or_else(|| unknown(id))?;
+        record.last_used_at = now;
+        Ok(record.values.clone())
     }
 
     fn find(&self, environment: &EnvironmentId, name: &str) -> Option<String> {

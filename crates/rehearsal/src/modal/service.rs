@@ -8,13 +8,14 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 use super::ModalOptions;
+use super::answering::Answering;
 use super::apps::Published;
 use super::calls::Calls;
 use super::environments::IMAGE_BUILDER;
 use super::secrets::Place;
 use super::state::{State, timestamp};
 use super::token;
-use super::{answers, builds};
+use super::{answering, answers, builds};
 
 /// Answers the requests of Modal's clients from one state.
 #[derive(Clone)]
@@ -49,6 +50,15 @@ impl Service {
     /// The user in whose name everything happens.
     fn user(&self) -> &str {
         &self.options.workspace
+    }
+
+    /// The containers that get the calls of a function now.
+    pub(super) fn answering<'a>(
+        &self,
+        state: &'a State,
+        function_id: &str,
+    ) -> Result<Answering<'a>, Status> {
+        Answering::find(state, function_id, self.options.old_containers)
     }
 
     fn url(&self, environment: &str, app: &str) -> String {
@@ -279,7 +289,11 @@ impl ModalClient for Service {
         let published = {
             let mut state = self.state();
             let now = state.now();
-            state.apps.publish(request, self.user(), now)?
+            let published = state.apps.publish(request, self.user(), now)?;
+            if matches!(published, Published::At(_)) {
+                answering::start(&mut state, &app_id, now)?;
+            }
+            published
         };
         answer(AppPublishResponse {
             url: self.app_url(&app_id),
@@ -330,7 +344,9 @@ impl ModalClient for Service {
         let deployed_at = {
             let mut state = self.state();
             let now = state.now();
-            state.apps.rollback(&app_id, version, self.user(), now)?
+            let deployed_at = state.apps.rollback(&app_id, version, self.user(), now)?;
+            answering::start(&mut state, &app_id, now)?;
+            deployed_at
         };
         answer(AppRollbackResponse {
             url: self.app_url(&app_id),
@@ -347,7 +363,9 @@ impl ModalClient for Service {
         let deployed_at = {
             let mut state = self.state();
             let now = state.now();
-            state.apps.rollover(&app_id, self.user(), now)?
+            let deployed_at = state.apps.rollover(&app_id, self.user(), now)?;
+            answering::start(&mut state, &app_id, now)?;
+            deployed_at
         };
         answer(AppRolloverResponse {
             url: self.app_url(&app_id),
@@ -451,10 +469,10 @@ impl ModalClient for Service {
     ) -> Answer<FunctionGetByIdResponse> {
         let id = &request.get_ref().function_id;
         let state = self.state();
-        let definition = answers::definition_of(&state, id)?;
+        let definition = self.answering(&state, id)?.definition;
         answer(FunctionGetByIdResponse {
-            function: Some(state.functions.data(&definition)?),
-            handle_metadata: Some(state.functions.handle(id, &definition)?),
+            function: Some(state.functions.data(definition)?),
+            handle_metadata: Some(state.functions.handle(id, definition)?),
         })
     }
 
@@ -463,8 +481,8 @@ impl ModalClient for Service {
         request: Request<FunctionGetSchedulingParamsRequest>,
     ) -> Answer<FunctionGetSchedulingParamsResponse> {
         let state = self.state();
-        let definition = answers::definition_of(&state, &request.get_ref().function_id)?;
-        let function = state.functions.definition(&definition)?;
+        let answering = self.answering(&state, &request.get_ref().function_id)?;
+        let function = state.functions.definition(answering.definition)?;
         answer(FunctionGetSchedulingParamsResponse {
             autoscaler_configuration: Some(AutoscalerConfiguration {
                 settings: function.autoscaler_settings.clone(),

@@ -84,6 +84,7 @@ struct Native<'a> {
     bench: &'a Bench,
     control: &'a Control,
     options: RunOptions,
+    value: &'static str,
 }
 
 impl<'a> Native<'a> {
@@ -99,10 +100,11 @@ impl<'a> Native<'a> {
             bench,
             control,
             options,
+            value: "a-secret-value",
         }
     }
 
-    fn plans(image: &str) -> (deploy::DeployPlan, SecretPlan) {
+    fn plans(&self, image: &str) -> (deploy::DeployPlan, SecretPlan) {
         let processors = [Processor {
             reference: "llm/x@1".parse().unwrap(),
             file: "x.yaml".into(),
@@ -113,7 +115,7 @@ impl<'a> Native<'a> {
             },
             smoke: None,
         }];
-        let value = ("TOOL_KEY".to_owned(), SecretString::from("a-secret-value"));
+        let value = ("TOOL_KEY".to_owned(), SecretString::from(self.value));
         let source = SecretSource::from_pairs([value]);
         let shared = SecretNames::default();
         let secrets = secrets::plan(&processors, &shared, &source, &dev()).unwrap();
@@ -121,7 +123,7 @@ impl<'a> Native<'a> {
     }
 
     async fn deploy(&self, image: &str) -> DeployReport {
-        let (plan, secrets) = Self::plans(image);
+        let (plan, secrets) = self.plans(image);
         let cancel = CancellationToken::new();
         let report = modal_deploy::run(self.control, &plan, &secrets, &self.options, &cancel)
             .await
@@ -131,7 +133,7 @@ impl<'a> Native<'a> {
     }
 
     async fn step(&self, image: &str) -> Step {
-        let (plan, secrets) = Self::plans(image);
+        let (plan, secrets) = self.plans(image);
         let cancel = CancellationToken::new();
         let steps = modal_deploy::decide(self.control, &plan, &secrets, &self.options, &cancel)
             .await
@@ -241,7 +243,8 @@ async fn the_package_gets_the_same_results_and_apps_never_see_the_record() {
     let cancel = CancellationToken::new();
     let dev = dev();
     let [control, _] = controls(&bench);
-    Native::new(&bench, &control).deploy(&pinned).await;
+    let mut pipeline = Native::new(&bench, &control);
+    pipeline.deploy(&pinned).await;
 
     let call = |function: &'static str| Call {
         environment: &dev,
@@ -278,6 +281,14 @@ async fn the_package_gets_the_same_results_and_apps_never_see_the_record() {
     let variables: BTreeSet<String> = serde_json::from_str(&variables).unwrap();
     assert!(variables.contains("TOOL_KEY"), "{variables:?}");
     assert!(variables.is_disjoint(record), "{variables:?}");
+
+    // Another value reaches the function, although nothing else has changed.
+    pipeline.value = "another";
+    let report = pipeline.deploy(&pinned).await;
+    assert_eq!(report.apps[0].deployed, Deployed::RolledOver);
+    let package = bench.python(&code("smoke")).await.ok();
+    let package: Value = serde_json::from_str(&package).unwrap();
+    assert_eq!(package["key-length"], "another".len());
 
     bench.stop().await;
     docker(&["image", "rm", &pinned]).await;

@@ -64,7 +64,7 @@ pub(crate) fn plan(facts: &Facts, purpose: Purpose) -> Vec<Step> {
     draft.client();
     draft.plugins();
     draft.cosign(purpose);
-    draft.engine();
+    draft.engine(purpose);
     draft.python();
     draft.own_tools(purpose);
     draft.finish()
@@ -150,9 +150,17 @@ impl Draft<'_> {
         }
     }
 
-    fn engine(&mut self) {
+    fn engine(&mut self, purpose: Purpose) {
+        let present = self.facts.dockerd.as_ref();
+        let has_program = present.is_some_and(|(_, version)| version.at_least(&ENGINE));
         match &self.facts.engine {
-            Engine::Answers(_) => return,
+            Engine::Answers(_) => {
+                // A test starts an engine of its own, and this one may be anywhere.
+                if purpose == Purpose::Test && !has_program {
+                    self.newer(Part::Engine, "`dockerd` 23 or newer for a second engine");
+                }
+                return;
+            }
             Engine::Refuses(why) => {
                 self.by_hand(
                     format!("a Docker engine for this user ({why})"),
@@ -169,14 +177,13 @@ impl Draft<'_> {
             );
             return;
         }
-        let present = self.facts.dockerd.as_ref();
         let mut start = match present {
             // The service manager knows the engines of packages, not the one in the tools folder.
             Some((path, _)) if self.facts.systemd && path.starts_with("/usr") => Start::Systemd,
             None if self.facts.systemd => Start::Systemd,
             _ => Start::Detached,
         };
-        if !present.is_some_and(|(_, version)| version.at_least(&ENGINE)) {
+        if !has_program {
             if self.offers("docker.io", &ENGINE) {
                 self.package("docker.io");
             } else {

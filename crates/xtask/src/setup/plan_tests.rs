@@ -58,6 +58,7 @@ fn bookworm() -> Facts {
 fn ready() -> Facts {
     let mut facts = bookworm();
     facts.engine = Engine::Answers(version("28.2.2"));
+    facts.dockerd = Some(("/usr/sbin/dockerd".into(), version("28.2.2")));
     facts.client = true;
     facts.buildx = Some(version("0.13.1"));
     facts.compose = Some(version("2.26.1"));
@@ -104,7 +105,7 @@ fn an_engine_that_runs_is_used_as_it_is() {
     facts.engine = Engine::Answers(version("20.10.24"));
     facts.dockerd = None;
     facts.docker_host = Some("tcp://10.0.0.1:2375".to_owned());
-    assert_eq!(plan(&facts, Purpose::Test), []);
+    assert_eq!(plan(&facts, Purpose::Rehearse), []);
 }
 
 #[test]
@@ -219,6 +220,21 @@ fn an_installed_engine_is_started_only() {
     starting the Docker engine: dockerd >/tools/engine.log 2>&1 &
     making the example's images: examples/processors/images/build.sh all
     ");
+}
+
+#[test]
+fn an_engine_that_runs_elsewhere_is_no_program_for_the_tests() {
+    let mut facts = ready();
+    facts.dockerd = None;
+    let engine = Step::Newer {
+        parts: BTreeSet::from([Part::Engine]),
+    };
+    let steps = plan(&facts, Purpose::Test);
+    assert!(steps.contains(&engine), "{steps:?}");
+    assert!(!steps.contains(&Step::StartEngine(Start::Detached)));
+    assert!(!plan(&facts, Purpose::Rehearse).contains(&engine));
+    facts.dockerd = Some(("/tools/engine/dockerd".into(), version("26.1.5")));
+    assert!(!plan(&facts, Purpose::Test).contains(&engine));
 }
 
 #[test]

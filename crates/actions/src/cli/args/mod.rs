@@ -4,6 +4,7 @@ mod digests;
 mod doctor;
 mod factory;
 mod pin;
+mod receipts;
 mod rollback;
 mod secrets;
 
@@ -19,6 +20,7 @@ pub(super) use digests::DigestsArgs;
 pub(super) use doctor::{DoctorArgs, DoctorCommand, ModalDoctorArgs, RegistryArgs};
 pub(super) use factory::{BuildArgs, FactoryArgs, PlaceArgs, PlanArgs, SettingArgs};
 pub(super) use pin::{PinArgs, PinCommand, RequestArgs};
+pub(super) use receipts::ReceiptsArgs;
 pub(super) use rollback::RollbackArgs;
 pub(super) use secrets::{SecretArgs, SecretsArgs};
 
@@ -65,6 +67,8 @@ pub(super) enum Command {
     Digests(DigestsArgs),
     /// Prove the pinned images on a compose stack
     Accept(AcceptArgs),
+    /// List what has been proven about an image, and what of it is believed
+    Receipts(ReceiptsArgs),
     /// Write the declared secrets to a Modal environment, without a deploy
     Secrets(Box<SecretsArgs>),
     /// Deploy the pinned digests to a Modal environment, and smoke-test them

@@ -182,7 +182,7 @@ mod tests {
 
         | environment | what | is | pinned | live | why |
         | --- | --- | --- | --- | --- | --- |
-        | `dev` | `a'' <img src=x>` | extra | `nothing` | `v2` | version 2 by &#64;ann \| &lt;\!-- x --> \[a\](http://x) is live |
+        | `dev` | `` a`¦ <img src=x> `` | extra | `nothing` | `v2` | version 2 by &#64;ann \| &lt;\!-- x --> \[a\](http://x) is live |
         | `dev` | secret `KEY` | missing | | | text/upper&#64;1 |
 
         * `pipeline deploy --env NAME` brings back what is pinned

@@ -40,6 +40,7 @@ fn nothing_is_filled_in() {
         id: None,
         on_build: None,
         shadowed: false,
+        makes_sbom: false,
     }];
     let mut plan = plan(vec![item]);
     let both = || BTreeMap::from([("${HOME}".to_owned(), "${HOME}".to_owned())]);
@@ -66,6 +67,7 @@ fn writes_what_bake_reads() {
         id: None,
         on_build: None,
         shadowed: false,
+        makes_sbom: false,
     }];
     let plan = plan(vec![item]);
     let mut options = BuildOptions::new("/repo");
@@ -109,6 +111,26 @@ fn writes_what_bake_reads() {
     "#);
 }
 
+#[test]
+fn what_makes_the_sbom_is_no_base_image() {
+    let mut item = planned("llm/litellm@1", "ghcr.io/a/llm", 1, Why::FirstBuild);
+    item.base_images = vec![BaseImage {
+        name: "127.0.0.1:5000/scanner:1".into(),
+        reference: "127.0.0.1:5000/scanner@sha256:abc".into(),
+        id: None,
+        on_build: None,
+        shadowed: false,
+        makes_sbom: true,
+    }];
+    let text = written(&plan(vec![item]), &BuildOptions::new("/repo"));
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let target = &value["target"]["llm-litellm-v1"];
+    let expected = serde_json::json!(["type=sbom,generator=127.0.0.1:5000/scanner@sha256:abc"]);
+    assert_eq!(target["attest"], expected);
+    assert_eq!(target.get("contexts"), None);
+    assert_eq!(target.get("pull"), None);
+}
+
 /// BuildKit takes a named context for the stage of that name, too, and runs none of its steps.
 #[test]
 fn a_base_with_the_name_of_a_stage_is_pulled_and_no_context() {
@@ -118,6 +140,7 @@ fn a_base_with_the_name_of_a_stage_is_pulled_and_no_context() {
         id: None,
         on_build: None,
         shadowed,
+        makes_sbom: false,
     };
     let mut item = planned("llm/litellm@1", "ghcr.io/a/llm", 1, Why::FirstBuild);
     let mut write = |bases: Vec<BaseImage>| {

@@ -81,7 +81,7 @@ pub(crate) fn outline(
         bases: item
             .base_images
             .iter()
-            .map(|base| (base.name.clone(), base.exact()))
+            .map(|base| (base.told_apart(), base.exact()))
             .collect(),
         settings: key::settings(settings).iter().map(hide).collect(),
     })

@@ -15,24 +15,21 @@ fn target() -> Target {
     }
 }
 
-fn judged(value: Cbor, version: Option<u32>, rule: &Rule) -> Judgement {
+fn judged(value: Cbor, rule: &Rule) -> Judgement {
     let reply = Reply {
         value,
         call_id: "fc-1".to_owned(),
-        version,
+        version: None,
     };
     judge(&reply, &target(), rule)
 }
 
 /// The judgement of a JSON value, which is the same as object, text and bytes.
 fn json_by(rule: &Rule, json: &Value) -> Judgement {
-    let object = judged(Cbor::serialized(json).unwrap(), Some(3), rule);
+    let object = judged(Cbor::serialized(json).unwrap(), rule);
     let text = json.to_string();
-    assert_eq!(judged(Cbor::Text(text.clone()), Some(3), rule), object);
-    assert_eq!(
-        judged(Cbor::Bytes(text.into_bytes()), Some(3), rule),
-        object
-    );
+    assert_eq!(judged(Cbor::Text(text.clone()), rule), object);
+    assert_eq!(judged(Cbor::Bytes(text.into_bytes()), rule), object);
     object
 }
 
@@ -73,7 +70,7 @@ fn replies_that_are_no_envelope_pass_unless_something_is_expected_of_them() {
         Cbor::Bytes(vec![0, 159]),
         Cbor::Array(vec![]),
     ] {
-        let by = |rule| judged(value.clone(), Some(3), rule);
+        let by = |rule| judged(value.clone(), rule);
         assert_eq!(by(&Rule::Succeeds), Judgement::Passed);
         for rule in &rules {
             assert_eq!(
@@ -121,7 +118,7 @@ fn everything_else_fails_and_says_why() {
 }
 
 #[test]
-fn another_image_or_version_is_told_before_what_it_says() {
+fn another_image_is_told_before_what_it_says() {
     let other = format!("sha256:{}", HEX.replace('a', "b"));
     let right = format!("sha256:{HEX}");
     for (json, found) in [
@@ -147,12 +144,6 @@ fn another_image_or_version_is_told_before_what_it_says() {
         let expected = format!("stale: the reply comes from image `{found}`, pinned is `{right}`");
         assert_eq!(why(json_by(&Rule::Succeeds, &json)), expected);
     }
-    let old = judged(Cbor::Null, Some(2), &Rule::Succeeds);
-    assert_eq!(
-        why(old),
-        "stale: the reply comes from version 2, deployed is 3"
-    );
-    assert_eq!(judged(Cbor::Null, None, &Rule::Succeeds), Judgement::Passed);
 }
 
 #[test]
@@ -228,7 +219,7 @@ fn what_begins_like_an_object_must_be_one() {
         "{\"a\": 1} and more",
     ] {
         for value in [Cbor::Text(text.into()), Cbor::Bytes(text.into())] {
-            let failed = judged(value, Some(3), &Rule::Succeeds);
+            let failed = judged(value, &Rule::Succeeds);
             assert_eq!(
                 why(failed),
                 "the reply begins like JSON and is not",
@@ -243,7 +234,7 @@ fn what_begins_like_an_object_must_be_one() {
     ]
     .concat();
     assert!(matches!(
-        judged(Cbor::Bytes(torn), Some(3), &Rule::Succeeds),
+        judged(Cbor::Bytes(torn), &Rule::Succeeds),
         Judgement::Failed(_)
     ));
 }
