@@ -11,6 +11,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+mod tls;
+
 use super::bench::{Bench, Ran, Run, eventually, interrupt, json_file, names_in};
 
 const TOKEN: &str = "as-tests-0123456789";
