@@ -94,7 +94,8 @@ impl Repo {
             "force": true,
         });
         let input = json!({ "repositoryId": self.node_id().await?, "refUpdates": [update] });
-        for attempt in 1.. {
+        let mut is_first = true;
+        loop {
             let asked = self.ask::<Value>(operation, UPDATE, json!({ "input": input }));
             let refusal = match asked.await? {
                 Ok(_) => return Ok(Swap::Done),
@@ -114,14 +115,14 @@ impl Repo {
             if found.as_ref() != Some(expected) {
                 return Ok(Swap::Elsewhere(found));
             }
-            if attempt == 2 {
+            if !is_first {
                 return Err(refusal.into_error(operation));
             }
+            is_first = false;
             // GitHub may not know yet the commit that it has just made.
             let wait = self.graphql.backoff(2);
             self.graphql.pause(operation, wait).await?;
         }
-        Ok(Swap::Unknown)
     }
 
     /// The way of servers that cannot swap.

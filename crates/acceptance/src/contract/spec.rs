@@ -11,8 +11,8 @@ use registry_model::PinnedImage;
 use super::{CasePlan, holder};
 
 /// What processors read and write, inside the container.
-const INPUTS: &str = "/work/in";
-const OUTPUTS: &str = "/work/out";
+const INPUTS: &str = "/processor/in";
+const OUTPUTS: &str = "/processor/out";
 const SCRATCH: &str = "/tmp";
 /// `nobody`, where the image names no user or the one that may do anything.
 const NOBODY: &str = "65534:65534";

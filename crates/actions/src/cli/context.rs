@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use image_factory::plan::{ImageSettings, PlanOptions, Sbom};
+use modal_deploy::Processor;
 use registry_model::{Entry, LoadOptions, Platform, Registry};
 
 use super::args::{FactoryArgs, GithubArgs, PlaceArgs, RepoArgs, SettingArgs};
@@ -47,6 +48,15 @@ impl Context {
     /// The processors that the command is about.
     pub(super) fn entries(&self) -> Result<Vec<&Entry>, Failure> {
         Ok(self.registry.select(&self.wanted)?)
+    }
+
+    /// The same as Modal is to have them.
+    pub(super) fn processors(&self) -> Result<Vec<Processor>, Failure> {
+        let platform = Platform::linux_amd64();
+        let entries = self.entries()?.into_iter();
+        Ok(entries
+            .map(|entry| Processor::from_entry(entry, &platform))
+            .collect())
     }
 
     /// How to plan with these arguments; what they leave open is as `pipeline.yml` says.

@@ -7,7 +7,7 @@ use modal_deploy::secrets::{self, SecretOutcome, SecretPlan};
 use modal_deploy::{
     AppReport, DeployReport, Deployed, ErrorClass, LiveApp, Processor, RunOptions, Verdict,
 };
-use registry_model::{Environment, Platform, ProcessorRef, SecretNames};
+use registry_model::{Environment, ProcessorRef, SecretNames};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DeployArgs;
@@ -28,12 +28,7 @@ const LONGEST_NOTE: usize = 80;
 pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
-    let platform = Platform::linux_amd64();
-    let processors: Vec<Processor> = context
-        .entries()?
-        .into_iter()
-        .map(|entry| Processor::from_entry(entry, &platform))
-        .collect();
+    let processors = context.processors()?;
     let values = source(&args.secrets)?.with_names(context.config.secret_names()?);
     let shared = context.config.shared_secrets();
     let secrets = secrets::plan(&processors, &shared, &values, &args.env)?;

@@ -1,6 +1,4 @@
-use modal_deploy::Processor;
 use modal_deploy::preflight::{self, Finding, PreflightReport, Status, Wanted};
-use registry_model::Platform;
 use tokio_util::sync::CancellationToken;
 
 use super::args::ModalDoctorArgs;
@@ -20,15 +18,10 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
-    let platform = Platform::linux_amd64();
     let wanted = Wanted {
         environment: args.env.clone(),
         environments: context.config.environments(),
-        processors: context
-            .entries()?
-            .into_iter()
-            .map(|entry| Processor::from_entry(entry, &platform))
-            .collect(),
+        processors: context.processors()?,
         all: context
             .registry
             .entries

@@ -1,10 +1,8 @@
 mod source;
 
-use modal_deploy::Processor;
 use modal_deploy::fingerprint::FingerprintKey;
 use modal_deploy::record::Record;
 use modal_deploy::secrets::{self, SecretOutcome, SecretPlan, SecretReport, SyncReport};
-use registry_model::Platform;
 use tokio_util::sync::CancellationToken;
 
 use super::args::SecretsArgs;
@@ -23,12 +21,7 @@ pub(super) use source::source;
 pub(super) async fn run(args: &SecretsArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     let to = Report::to(&args.json)?;
     let context = Context::open(&args.repo)?;
-    let platform = Platform::linux_amd64();
-    let processors: Vec<Processor> = context
-        .entries()?
-        .into_iter()
-        .map(|entry| Processor::from_entry(entry, &platform))
-        .collect();
+    let processors = context.processors()?;
     let values = source(&args.source)?.with_names(context.config.secret_names()?);
     let shared = context.config.shared_secrets();
     let plan = secrets::plan(&processors, &shared, &values, &args.env)?;
@@ -48,11 +41,8 @@ pub(super) async fn run(args: &SecretsArgs, cancel: &CancellationToken) -> Resul
             true => SyncReport::preview(&plan, &steps),
             false => secrets::sync(&control, &plan, &steps, &key, record.as_mut(), cancel).await?,
         };
-        let every = context.registry.entries.iter();
-        let every: Vec<Processor> = every
-            .map(|entry| Processor::from_entry(entry, &platform))
-            .collect();
-        report.orphans = secrets::orphans(&stored, &every, &shared);
+        let declared = context.registry.entries.iter().map(|entry| &entry.secrets);
+        report.orphans = secrets::orphans(&stored, declared.chain([&shared]));
         Ok(report)
     };
     let name = format!("secrets {}", args.env);

@@ -65,11 +65,12 @@ pub fn compare(
             others.push(name.clone());
         }
     }
+    let declared = pins.processors.iter().map(|one| &one.secrets);
     EnvironmentAudit {
         environment: pins.environment.clone(),
         apps,
         missing_secrets: missing(pins, there, shared),
-        orphans: orphans(&there.stored, &pins.processors, shared),
+        orphans: orphans(&there.stored, declared.chain([shared])),
         others,
         recorded: there.record.is_some(),
     }

@@ -163,7 +163,7 @@ impl<'a> Work<'a> {
         let mut synced =
             secrets::sync(control, secrets, writing, &self.key, record, cancel).await?;
         if let Some(declared) = &self.order.options.declared {
-            synced.orphans = secrets::orphans(&self.stored, &[], declared);
+            synced.orphans = secrets::orphans(&self.stored, [declared]);
         }
         self.replace_rollovers().await?;
         Ok(synced)

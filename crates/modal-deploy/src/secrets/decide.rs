@@ -5,7 +5,6 @@ use registry_model::SecretNames;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{PlannedSecret, SecretPlan};
-use crate::Processor;
 use crate::client::StoredSecret;
 use crate::fingerprint::FingerprintKey;
 use crate::record::{RECORD_SECRET, Record};
@@ -100,17 +99,14 @@ fn why(
 /// The names of the secrets that an environment has and nobody declares, sorted. Whether they may
 /// go is for a person to say.
 ///
-/// `processors` are all of the repository, not only those that are deployed now.
+/// `declared` are those of the whole repository, not only of what is deployed now.
 #[must_use]
-pub fn orphans(
+pub fn orphans<'a>(
     stored: &[StoredSecret],
-    processors: &[Processor],
-    shared: &SecretNames,
+    declared: impl IntoIterator<Item = &'a SecretNames>,
 ) -> Vec<String> {
-    let declared: BTreeSet<&str> = processors
-        .iter()
-        .map(|processor| &processor.secrets)
-        .chain([shared])
+    let declared: BTreeSet<&str> = declared
+        .into_iter()
         .flat_map(|names| names.required.iter().chain(&names.optional))
         .map(String::as_str)
         .chain([RECORD_SECRET])

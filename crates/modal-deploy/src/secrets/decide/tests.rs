@@ -1,7 +1,6 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::DeployImage;
 use crate::record::Change;
 
 fn key() -> FingerprintKey {
@@ -105,22 +104,12 @@ fn orphans_are_what_nobody_declares() {
         required: required.iter().map(|name| (*name).to_owned()).collect(),
         optional: optional.iter().map(|name| (*name).to_owned()).collect(),
     };
-    let processor = |secrets| Processor {
-        reference: "a/b@1".parse().unwrap(),
-        file: "r.yaml".into(),
-        image: DeployImage::Pending(None),
-        secrets,
-        smoke: None,
-    };
-    let processors = [
-        processor(names(&["A"], &["B"])),
-        processor(names(&["C"], &[])),
-    ];
+    let (one, two) = (names(&["A"], &["B"]), names(&["C"], &[]));
     let there = ["Z", "A", RECORD_SECRET, "REGISTRY_AUTH", "B", "OLD", "C"];
     let there = there.map(|name| stored(name, &["K"]));
     let shared = crate::secrets::shared();
-    assert_eq!(orphans(&there, &processors, &shared), ["OLD", "Z"]);
-    assert_eq!(orphans(&[], &processors, &shared), [""; 0]);
+    assert_eq!(orphans(&there, [&one, &two, &shared]), ["OLD", "Z"]);
+    assert_eq!(orphans(&[], [&shared]), [""; 0]);
 }
 
 #[test]
