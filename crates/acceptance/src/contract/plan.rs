@@ -17,6 +17,9 @@ const PIDS: u64 = 128;
 const OUTPUT_MIB: u64 = 64;
 /// The engine refuses less.
 const LEAST_MEMORY_MIB: u64 = 8;
+/// The program that starts a container (runc) is one of many threads and counts until the processor
+/// is there: at 4, one start in 60 failed.
+pub(super) const LEAST_PIDS: u64 = 16;
 
 /// The cases that a run would hold the images against.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -175,7 +178,7 @@ fn limits(given: registry_model::Limits, runtime: &Runtime) -> RunLimits {
         seconds: seconds.unwrap_or(SECONDS).max(1),
         memory_mib: memory.unwrap_or(MEMORY_MIB).max(LEAST_MEMORY_MIB),
         cpus: given.cpus.or(runtime.cpu).unwrap_or(CPUS),
-        pids: given.pids.unwrap_or(PIDS),
+        pids: given.pids.unwrap_or(PIDS).max(LEAST_PIDS),
         output_mib: given.output_mib.unwrap_or(OUTPUT_MIB),
     }
 }

@@ -18,6 +18,10 @@ const SCRATCH: &str = "/tmp";
 const NOBODY: &str = "65534:65534";
 const MIB: i64 = 1 << 20;
 const SCRATCH_MIB: u64 = 64;
+/// The holder itself needs next to nothing; the program that starts it counts as well (see
+/// [`super::plan::LEAST_PIDS`]).
+const HOLDER_MIB: i64 = 64;
+const HOLDER_PIDS: i64 = 64;
 const SHARED_MIB: i64 = 16;
 const MOST_FILES: u64 = 4096;
 const LABEL: &str = "com.docker.compose.project";
@@ -92,8 +96,8 @@ impl Spec<'_> {
             labels: Some(self.labels()),
             host_config: Some(HostConfig {
                 mounts: Some(mounts),
-                memory: Some(16 * MIB),
-                pids_limit: Some(4),
+                memory: Some(HOLDER_MIB * MIB),
+                pids_limit: Some(HOLDER_PIDS),
                 ..locked_in()
             }),
             ..ContainerCreateBody::default()

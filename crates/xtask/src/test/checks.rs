@@ -171,7 +171,12 @@ pub(crate) async fn run(
             Ok((Verdict::NotChecked, vec![reason.to_owned()]))
         }
         Err(ProcessError::Failed { status, .. }) => {
-            for line in &watch.last {
+            // The end of a test run is about the last program, not about the one that failed.
+            let why = watch.results.why();
+            for line in why
+                .iter()
+                .chain(watch.last.iter().filter(|_| why.is_empty()))
+            {
                 say::line(format_args!("  {line}"));
             }
             let failure = format!("{status}, see {}", path.display());

@@ -8,7 +8,12 @@ pub(crate) struct Results {
     failed: u64,
     ignored: u64,
     names: BTreeSet<String>,
+    is_telling: bool,
+    why: Vec<String>,
 }
+
+/// What a few failed tests say; the rest is in the log.
+const LINES_KEPT: usize = 300;
 
 impl Results {
     /// Takes one line of its output into account.
@@ -18,6 +23,11 @@ impl Results {
             self.passed += count(counts, "passed");
             self.failed += count(counts, "failed");
             self.ignored += count(counts, "ignored");
+            self.is_telling = false;
+        } else if line == "failures:" {
+            self.is_telling = true;
+        } else if self.is_telling && self.why.len() < LINES_KEPT {
+            self.why.push(line.to_owned());
         } else if let Some(name) = line
             .strip_prefix("test ")
             .and_then(|rest| rest.strip_suffix(" ... FAILED"))
@@ -34,6 +44,11 @@ impl Results {
         );
         let names = self.names.iter().map(|name| format!("failed: {name}"));
         std::iter::once(counts).chain(names).collect()
+    }
+
+    /// What the tests that failed printed.
+    pub(crate) fn why(&self) -> &[String] {
+        &self.why
     }
 
     /// Whether a run with that result can be believed: some test ran, none failed.
@@ -69,6 +84,15 @@ running 3 tests
 test digest::tests::parses ... ok
 test names::tests::lower_case ... FAILED
 test slow ... ignored
+
+failures:
+
+---- names::tests::lower_case stdout ----
+thread 'names::tests::lower_case' panicked at crates/x/src/names.rs:7:9: not lower
+
+failures:
+    names::tests::lower_case
+
 test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s
 test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s
 test crates/oci/src/lib.rs - (line 5) ... FAILED
@@ -84,6 +108,9 @@ test crates/oci/src/lib.rs - (line 5) ... FAILED
             ]
         );
         assert!(!results.is_good());
+        let why = results.why().join("\n");
+        assert!(why.contains("names.rs:7:9: not lower"), "{why}");
+        assert!(!why.contains("test crates/oci"), "{why}");
         assert!(!Results::default().is_good());
     }
 }
