@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-use receipts::statement::Receipt;
-use receipts::verify::{Policy, Requirement, Standing, Verdict, standing};
+use receipts::verify::{Policy, Requirement, Verdict};
 use receipts::{ReceiptsError, Store};
 use registry_model::PinnedImage;
 use tokio_util::sync::CancellationToken;
@@ -41,20 +39,12 @@ impl Gate {
             return Ok(());
         }
         let images: Vec<PinnedImage> = images.into_iter().cloned().collect();
-        let read = self.store.read_many(&images, cancel).await;
+        let judged = self.store.judge_many(&images, &self.policy, cancel).await;
         if cancel.is_cancelled() {
             let what = format!("look up the receipts for `{}`", steps.environment);
             return Err(ModalError::Cancelled { what });
         }
-        let now = Timestamp::now();
-        let judged = images.iter().zip(read).map(|(image, found)| {
-            let policy = Policy {
-                repository: Some(image.repository.clone()),
-                ..self.policy.clone()
-            };
-            (image, found.map(|found| policy.judge(&found, now)))
-        });
-        let judged: BTreeMap<_, _> = judged.collect();
+        let judged: BTreeMap<_, _> = images.iter().zip(judged).collect();
         let mut refused = Refused::default();
         for app in touched() {
             match judged.get(&app.image) {
@@ -67,29 +57,6 @@ impl Gate {
     }
 }
 
-/// Why an image with these receipts does not meet `requirement`; `None` when it does.
-#[must_use]
-pub fn lacks(verdicts: &[Verdict], requirement: &Requirement) -> Option<String> {
-    match standing(verdicts, requirement) {
-        Standing::Passed(_) => None,
-        Standing::Missing => Some(format!("no receipt of {requirement}")),
-        Standing::Failed(verdict) => {
-            let receipt = verdict.receipt.as_ref();
-            Some(format!("{requirement} failed{}", when(receipt)))
-        }
-        Standing::Refused(verdict) => {
-            let refusal = verdict.refusal.as_ref();
-            let why = refusal.map(ToString::to_string).unwrap_or_default();
-            Some(format!("the receipt of {requirement} is refused: {why}"))
-        }
-    }
-}
-
-fn when(receipt: Option<&Receipt>) -> String {
-    let time = receipt.and_then(|receipt| receipt.facts.time);
-    time.map(|time| format!(" at {time}")).unwrap_or_default()
-}
-
 #[derive(Default)]
 struct Refused {
     problems: Vec<String>,
@@ -98,7 +65,7 @@ struct Refused {
 
 impl Refused {
     fn compare(&mut self, app: &AppStep, verdicts: &[Verdict], require: &[Requirement]) {
-        for why in require.iter().filter_map(|one| lacks(verdicts, one)) {
+        for why in require.iter().filter_map(|one| one.lacks(verdicts)) {
             self.tell(app, &why);
             let image = &app.image;
             self.hint.get_or_insert_with(|| {

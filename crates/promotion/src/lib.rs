@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+pub mod board;
 mod error;
 mod forge;
 mod plan;

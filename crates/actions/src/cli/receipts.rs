@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use modal_deploy::gate::lacks;
 use receipts::Store;
 use receipts::keys::KeyId;
 use receipts::statement::Receipt;
@@ -45,7 +44,7 @@ pub(super) async fn run(args: &ReceiptsArgs, cancel: &CancellationToken) -> Resu
         let mut receipts = policy.judge(&found, Timestamp::now());
         receipts.sort_by_key(|verdict| std::cmp::Reverse(time(verdict)));
         let lacking = args.require.iter();
-        let lacking = lacking.filter_map(|required| lacks(&receipts, &required.0));
+        let lacking = lacking.filter_map(|required| required.0.lacks(&receipts));
         Ok(ReceiptsReport {
             schema: 1,
             image: args.image.clone(),

@@ -36,6 +36,16 @@ pub struct Receipt {
     pub predicate: Predicate,
 }
 
+/// A receipt that is to be stored beside its image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Draft {
+    /// The image.
+    pub image: PinnedImage,
+    /// What is to be said about it.
+    pub receipt: Receipt,
+}
+
 /// What a statement is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,6 +129,17 @@ impl std::fmt::Display for Outcome {
 impl From<bool> for Outcome {
     fn from(passed: bool) -> Self {
         if passed { Self::Passed } else { Self::Failed }
+    }
+}
+
+impl Draft {
+    /// A receipt about `image`, for beside it.
+    #[must_use]
+    pub fn about(image: &PinnedImage, facts: Facts, predicate: Predicate) -> Self {
+        Self {
+            image: image.clone(),
+            receipt: Receipt::about(image, facts, predicate),
+        }
     }
 }
 

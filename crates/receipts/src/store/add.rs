@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt as _, stream};
 use oci::Artifact;
 use registry_model::PinnedImage;
 use tokio_util::sync::CancellationToken;
@@ -12,11 +13,13 @@ use super::{
 use crate::ReceiptsError;
 use crate::dsse::Envelope;
 use crate::keys::SigningKey;
-use crate::statement::Receipt;
+use crate::statement::{Draft, Receipt};
 
 /// The longest envelope that also stands in the list of an image's artifacts, in bytes. The list
 /// is a manifest, of which registries take 4 MiB: room for hundreds of the longest.
 const LONGEST_IN_LIST: usize = 8 * 1024;
+/// Receipts that are stored at once: each is some requests, and those of one image write one list.
+const AT_ONCE: usize = 16;
 /// What cosign's layers must carry: where its signatures of images have their signature.
 const COSIGN_SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// What cosign names the type of the predicate.
@@ -94,6 +97,22 @@ impl Store {
             manifest,
             statement,
         })
+    }
+}
+
+impl Store {
+    /// Stores many receipts side by side, in the order of `drafts`: one that fails stops no other.
+    pub async fn add_many(
+        &self,
+        drafts: &[Draft],
+        key: Option<&SigningKey>,
+        cancel: &CancellationToken,
+    ) -> Vec<Result<Stored, ReceiptsError>> {
+        let adds: Vec<_> = drafts
+            .iter()
+            .map(|draft| Box::pin(self.add(&draft.image, &draft.receipt, key, cancel)))
+            .collect();
+        stream::iter(adds).buffered(AT_ONCE).collect().await
     }
 }
 

@@ -1,4 +1,5 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use oci::{Attestation, OciError, Referrer};
 use registry_model::PinnedImage;
 use tokio_util::sync::CancellationToken;
@@ -6,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ARTIFACT_TYPE, ENVELOPE, Flaw, Found, MEDIA_TYPE, STATEMENT, Source, Store, Task};
 use crate::ReceiptsError;
 use crate::dsse::{Envelope, LONGEST_ENVELOPE};
+use crate::verify::{Policy, Verdict};
 
 /// The most artifacts of one image that are looked at.
 const MOST: usize = 2_000;
@@ -58,7 +60,27 @@ impl Store {
         stream::iter(reads).buffered(IMAGES_AT_ONCE).collect().await
     }
 
-    /// The same, with what cosign and GitHub's attest action have stored: a request more, and one
+    /// What lies beside many images, judged, in the order of `images`: each with `policy` for its own
+    /// repository.
+    pub async fn judge_many(
+        &self,
+        images: &[PinnedImage],
+        policy: &Policy,
+        cancel: &CancellationToken,
+    ) -> Vec<Result<Vec<Verdict>, ReceiptsError>> {
+        let read = self.read_many(images, cancel).await;
+        let now = Timestamp::now();
+        let judged = images.iter().zip(read).map(|(image, found)| {
+            let policy = Policy {
+                repository: Some(image.repository.clone()),
+                ..policy.clone()
+            };
+            found.map(|found| policy.judge(&found, now))
+        });
+        judged.collect()
+    }
+
+    /// The receipts of an image, with what cosign and GitHub's attest action have stored: a request more, and one
     /// or two for each of theirs.
     ///
     /// # Errors

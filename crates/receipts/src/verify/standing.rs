@@ -40,6 +40,26 @@ pub enum Standing<'a> {
 }
 
 impl Requirement {
+    /// Why an image with these receipts does not meet it; `None` when it does.
+    #[must_use]
+    pub fn lacks(&self, verdicts: &[Verdict]) -> Option<String> {
+        match standing(verdicts, self) {
+            Standing::Passed(_) => None,
+            Standing::Missing => Some(format!("no receipt of {self}")),
+            Standing::Failed(verdict) => {
+                let receipt = verdict.receipt.as_ref();
+                let time = receipt.and_then(|receipt| receipt.facts.time);
+                let when = time.map(|time| format!(" at {time}"));
+                Some(format!("{self} failed{}", when.unwrap_or_default()))
+            }
+            Standing::Refused(verdict) => {
+                let refusal = verdict.refusal.as_ref();
+                let why = refusal.map(ToString::to_string).unwrap_or_default();
+                Some(format!("the receipt of {self} is refused: {why}"))
+            }
+        }
+    }
+
     fn is_met_by(&self, receipt: &Receipt) -> bool {
         let environment = self.environment.as_ref();
         receipt.kind() == Some(self.kind)
