@@ -1,5 +1,12 @@
 //! Nothing of a stack stays behind.
 
+mod claim;
+mod earlier;
+mod processes;
+
+pub(crate) use claim::Claim;
+pub(crate) use earlier::remove as remove_earlier;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,27 +20,46 @@ const ROUNDS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const IMAGE: &str = "image";
+/// What everything of a project carries.
+pub(crate) const LABEL: &str = "com.docker.compose.project";
 
-/// What the engine calls each kind, how it lists them and how it removes them.
-const KINDS: [(&str, &[&str], &[&str]); 4] = [
-    (
-        "container",
-        &["ps", "--all", "--quiet"],
-        &["rm", "--force", "--volumes"],
-    ),
-    ("network", &["network", "ls", "--quiet"], &["network", "rm"]),
-    (
-        "volume",
-        &["volume", "ls", "--quiet"],
-        &["volume", "rm", "--force"],
-    ),
-    // Found by its name: an image that is imported has no label.
-    (
-        IMAGE,
-        &["image", "ls", "--quiet", "--no-trunc"],
-        &["image", "rm", "--force"],
-    ),
+/// One kind of thing that the engine may have of a project.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    list: &'static [&'static str],
+    remove: &'static [&'static str],
+    /// Found by its name: an image that is imported has no label.
+    by_name: bool,
+}
+
+/// In the order in which they can be removed: not while something uses them.
+const KINDS: [Kind; 4] = [
+    Kind {
+        name: "container",
+        list: &["ps", "--all", "--quiet"],
+        remove: &["rm", "--force", "--volumes"],
+        by_name: false,
+    },
+    Kind {
+        name: "network",
+        list: &["network", "ls", "--quiet"],
+        remove: &["network", "rm"],
+        by_name: false,
+    },
+    Kind {
+        name: "volume",
+        list: &["volume", "ls", "--quiet"],
+        remove: &["volume", "rm", "--force"],
+        by_name: false,
+    },
+    // By name, as several may be one.
+    Kind {
+        name: "image",
+        list: &["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
+        remove: &["image", "rm", "--force"],
+        by_name: true,
+    },
 ];
 
 /// Takes a project down when asked to, or else when it is dropped.
@@ -42,51 +68,64 @@ const KINDS: [(&str, &[&str], &[&str]); 4] = [
 /// a panic, or a caller that drops the future half-way.
 #[derive(Debug)]
 pub(crate) struct Teardown {
-    project: String,
+    /// Until everything is down.
+    claim: Option<Claim>,
     compose: Option<Compose>,
-    armed: bool,
 }
 
 impl Teardown {
-    pub(crate) fn new(project: &str, compose: Option<Compose>) -> Self {
+    pub(crate) fn new(claim: Claim, compose: Option<Compose>) -> Self {
         Self {
-            project: project.to_owned(),
+            claim: Some(claim),
             compose,
-            armed: true,
         }
     }
 
     /// Takes everything down now. `settled` says that nothing is being started any more; without
     /// it, the engine may still be busy with what a killed client asked for last.
     pub(crate) async fn now(mut self, settled: bool) -> Result<(), AcceptanceError> {
-        let done = remove_all(&self.project, self.compose.as_ref(), settled).await;
-        self.armed = false;
+        let Some(claim) = &self.claim else {
+            return Ok(());
+        };
+        let done = remove_all(claim.project(), self.compose.as_ref(), settled).await;
+        finish(self.claim.take(), &done);
         done
     }
 }
 
 impl Drop for Teardown {
     fn drop(&mut self) {
-        if !self.armed {
+        let Some(claim) = self.claim.take() else {
             return;
-        }
-        let (project, compose) = (self.project.clone(), self.compose.take());
+        };
+        let compose = self.compose.take();
         // The runtime of the caller may be shutting down: use one of our own, and wait, as the
         // process may end right after this.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
-            match runtime {
-                Ok(runtime) => runtime.block_on(remove_all(&project, compose.as_ref(), false)),
+            let done = match runtime {
+                Ok(runtime) => {
+                    runtime.block_on(remove_all(claim.project(), compose.as_ref(), false))
+                }
                 Err(source) => Err(AcceptanceError::Workspace { source }),
-            }
+            };
+            finish(Some(claim), &done);
+            done
         });
         match thread.join() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "cannot take down the stack"),
             Err(_) => tracing::error!("cannot take down the stack: its thread panicked"),
         }
+    }
+}
+
+/// A claim that stays makes the next run try again.
+fn finish(claim: Option<Claim>, done: &Result<(), AcceptanceError>) {
+    if let (Some(claim), Ok(())) = (claim, done) {
+        claim.release();
     }
 }
 
@@ -97,6 +136,8 @@ async fn remove_all(
 ) -> Result<(), AcceptanceError> {
     // Teardown is not cancellable: it is what cancellation leads to.
     let cancel = CancellationToken::new();
+    // First, as they may make more: what left the process group of the suite, or outlived a killed run.
+    processes::end(project).await;
     if let Some(compose) = compose
         && let Err(error) = compose.down(&cancel).await
     {
@@ -128,26 +169,26 @@ async fn remove_all(
 
 /// Removes what carries the project's label; returns what it found.
 async fn sweep(project: &str, cancel: &CancellationToken) -> Result<Vec<String>, ProcessError> {
-    let filter = format!("label=com.docker.compose.project={project}");
-    let docker = |words: &[&str]| Command::new("docker").args(words).timeout(PATIENCE);
+    let filter = format!("label={LABEL}={project}");
     let named = format!("reference={project}:*");
-    let lists = KINDS.map(|(kind, list, _)| {
-        let filter = if kind == IMAGE { &named } else { &filter };
-        docker(list).args(["--filter", filter]).run(cancel)
+    let docker = |words: &[&str]| Command::new("docker").args(words).timeout(PATIENCE);
+    let lists = KINDS.map(|kind| {
+        let filter = if kind.by_name { &named } else { &filter };
+        docker(kind.list).args(["--filter", filter]).run(cancel)
     });
     let mut found = Vec::new();
-    // In this order: a network or volume in use cannot be removed.
-    for ((kind, _, remove), listed) in KINDS.iter().zip(join_all(lists).await) {
+    for (kind, listed) in KINDS.iter().zip(join_all(lists).await) {
         let listed = listed?.stdout_text();
         let ids: Vec<&str> = listed.split_whitespace().collect();
         if ids.is_empty() {
             continue;
         }
-        tracing::debug!(project, kind, ?ids, "removing what is left");
-        if let Err(error) = docker(remove).args(&ids).run(cancel).await {
+        let name = kind.name;
+        tracing::debug!(project, name, ?ids, "removing what is left");
+        if let Err(error) = docker(kind.remove).args(&ids).run(cancel).await {
             tracing::debug!(%error, "not removed yet");
         }
-        found.extend(ids.iter().map(|id| format!("{kind} {id}")));
+        found.extend(ids.iter().map(|id| format!("{name} {id}")));
     }
     Ok(found)
 }

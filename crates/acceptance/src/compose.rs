@@ -12,27 +12,27 @@ use crate::AcceptanceError;
 /// Pulling the services' images is not part of the time that they may take to become healthy.
 const PULL_ALLOWANCE: Duration = Duration::from_secs(15 * 60);
 
-/// One stack: a compose file under a project name.
+/// One stack: compose files under a project name.
 #[derive(Clone, Debug)]
 pub(crate) struct Compose {
     program: Vec<String>,
     project: String,
-    file: PathBuf,
+    files: Vec<PathBuf>,
     env: BTreeMap<String, String>,
 }
 
 impl Compose {
-    /// `program` is what [`find`] answered.
+    /// `program` is what [`find`] answered; of `files`, each wins over those before it.
     pub(crate) fn new(
         program: Vec<String>,
         project: &str,
-        file: PathBuf,
+        files: Vec<PathBuf>,
         env: BTreeMap<String, String>,
     ) -> Self {
         Self {
             program,
             project: project.to_owned(),
-            file,
+            files,
             env,
         }
     }
@@ -67,16 +67,17 @@ impl Compose {
         let mut command = Command::new(&self.program[0])
             .args(&self.program[1..])
             .arg("--project-name")
-            .arg(&self.project)
-            .arg("--file")
-            .arg(&self.file);
+            .arg(&self.project);
+        for file in &self.files {
+            command = command.arg("--file").arg(file);
+        }
         for (name, value) in &self.env {
             command = command.env(name, value);
         }
-        // Both would aim at another stack than the one named above.
-        command
-            .env_remove("COMPOSE_FILE")
-            .env_remove("COMPOSE_PROJECT_NAME")
+        // It would aim at another stack than the one named above.
+        let command = command.env_remove("COMPOSE_FILE");
+        // By this it is found when it outlives this process.
+        command.env("COMPOSE_PROJECT_NAME", &self.project)
     }
 }
 
@@ -133,6 +134,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn each_file_wins_over_those_before_it() {
+        let files = vec!["/r/a.yml".into(), "/r/b.yml".into()];
+        let compose = Compose::new(vec!["compose".to_owned()], "p", files, BTreeMap::new());
+        assert_eq!(
+            compose.command().display(),
+            "compose --project-name p --file /r/a.yml --file /r/b.yml"
+        );
+    }
 
     async fn found(versions: &[&str]) -> Result<usize, AcceptanceError> {
         let folder = tempfile::tempdir().unwrap();

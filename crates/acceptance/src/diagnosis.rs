@@ -10,6 +10,8 @@ use process::{Command, ProcessError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::cleanup::LABEL;
+
 const LOG_LINES: usize = 200;
 const LONGEST_LINE: usize = 2000;
 const CHECKS: usize = 5;
@@ -157,7 +159,7 @@ pub(crate) async fn containers(
     project: &str,
     cancel: &CancellationToken,
 ) -> Result<Vec<Container>, ProcessError> {
-    let filter = format!("label=com.docker.compose.project={project}");
+    let filter = format!("label={LABEL}={project}");
     let listed = Command::new("docker")
         .args(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter])
         .timeout(PATIENCE)

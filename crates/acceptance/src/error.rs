@@ -253,6 +253,15 @@ impl AcceptanceError {
         self.class() == ErrorClass::Cancelled
     }
 
+    /// Whether all that is wrong is that digests are not there yet: once they are pinned, it is not.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        match self {
+            Self::Pending { pending } => pending.iter().all(|pin| pin.others.is_empty()),
+            _ => false,
+        }
+    }
+
     /// What was done before a suite or a contract failed.
     #[must_use]
     pub fn report(&self) -> Option<&AcceptanceReport> {
@@ -269,7 +278,7 @@ impl AcceptanceError {
             Self::StackUp { diagnoses, .. } => diagnoses,
             Self::Suite { report, .. } => match &report.stack {
                 crate::StackReport::Ran { diagnoses, .. } => diagnoses,
-                crate::StackReport::NotConfigured { .. } => &[],
+                crate::StackReport::Accepted | crate::StackReport::NotConfigured { .. } => &[],
             },
             _ => &[],
         }
@@ -290,6 +299,9 @@ impl AcceptanceError {
             ),
             Self::EmptyCommand => {
                 "set `acceptance.command` in pipeline.yml, as in [make, test-acceptance]".into()
+            }
+            Self::Pending { pending } if pending.iter().all(|pin| !pin.others.is_empty()) => {
+                "build these processors for this platform, too: `platforms` in pipeline.yml".into()
             }
             Self::Pending { .. } => {
                 "merge the open pin pull request, or run build-and-pin for these processors".into()
@@ -370,9 +382,10 @@ fn stack_hint(source: &ProcessError) -> String {
         "no such host",
         "manifest unknown",
         "failed to resolve",
+        "connection refused",
     ]) {
-        "name other images by variables (`image: ${POSTGRES_IMAGE:-postgres:15}`) and set them in \
-         `acceptance.env` of pipeline.yml"
+        "name other images in a file of `acceptance.compose-override` in pipeline.yml, or by \
+         variables (`image: ${POSTGRES_IMAGE:-postgres:15}`) that `acceptance.env` sets"
     } else {
         "see the health check and the log of the service; `acceptance.services` in pipeline.yml \
          says which are started"
@@ -396,7 +409,7 @@ fn troubled(diagnoses: &[ServiceDiagnosis]) -> String {
 fn told(report: &AcceptanceReport, output: &[String]) -> String {
     let cases = match &report.suite {
         crate::SuiteReport::Ran { cases, .. } => cases.as_ref(),
-        crate::SuiteReport::NotConfigured { .. } => None,
+        crate::SuiteReport::Accepted { .. } | crate::SuiteReport::NotConfigured { .. } => None,
     };
     match cases.filter(|cases| !cases.failed.is_empty()) {
         Some(cases) => {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use registry_model::{Entry, PinState, PinnedImage, Platform, ProcessorRef};
+use registry_model::{Entry, PinPlace, PinState, PinnedImage, Platform, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
 use crate::AcceptanceError;
@@ -19,14 +19,21 @@ pub struct PendingPin {
     pub platform: Platform,
     /// The placeholder in the place of the digest, if there is one.
     pub found: Option<String>,
+    /// What it has images for instead: then it is not pending, but none for this platform will come.
+    pub others: Vec<Platform>,
 }
 
 impl fmt::Display for PendingPin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}: ", self.reference, self.file.display())?;
         match &self.found {
-            Some(found) => write!(f, "`{found}` for {}", self.platform),
-            None => write!(f, "nothing for {}", self.platform),
+            Some(found) => write!(f, "`{found}` for {}", self.platform)?,
+            None => write!(f, "nothing for {}", self.platform)?,
+        }
+        let others: Vec<String> = self.others.iter().map(ToString::to_string).collect();
+        match others.is_empty() {
+            true => Ok(()),
+            false => write!(f, ", only for {}", others.join(", ")),
         }
     }
 }
@@ -34,7 +41,8 @@ impl fmt::Display for PendingPin {
 /// The image of each enabled processor by digest, in the order of `entries`.
 ///
 /// # Errors
-/// [`AcceptanceError::Pending`] with every processor that has no digest for `platform`.
+/// [`AcceptanceError::Pending`] with every processor that has no digest for `platform`;
+/// [`AcceptanceError::is_pending`] tells whether time alone may cure it.
 pub fn guard(
     entries: &[Entry],
     platform: &Platform,
@@ -42,19 +50,20 @@ pub fn guard(
     let mut images = Vec::new();
     let mut pending = Vec::new();
     for entry in entries.iter().filter(|entry| entry.enabled) {
-        let found = match entry.pin_for(platform).map(|pin| &pin.state) {
+        let (found, others) = match entry.pin_for(platform).map(|pin| &pin.state) {
             Some(PinState::Pinned(image)) => {
                 images.push((entry.reference.clone(), image.clone()));
                 continue;
             }
-            Some(PinState::Pending { found }) => found.clone(),
-            None => None,
+            Some(PinState::Pending { found }) => (found.clone(), Vec::new()),
+            None => (None, platforms(entry)),
         };
         pending.push(PendingPin {
             reference: entry.reference.clone(),
             file: entry.file.clone(),
             platform: platform.clone(),
             found,
+            others,
         });
     }
     if pending.is_empty() {
@@ -62,6 +71,16 @@ pub fn guard(
     } else {
         Err(AcceptanceError::Pending { pending })
     }
+}
+
+/// Those that an entry has a place for an image of.
+fn platforms(entry: &Entry) -> Vec<Platform> {
+    let pins = entry.pins.iter();
+    let platforms = pins.filter_map(|pin| match &pin.place {
+        PinPlace::Platform(platform) => Some(platform.clone()),
+        PinPlace::Oci => None,
+    });
+    platforms.collect()
 }
 
 #[cfg(test)]
@@ -127,11 +146,12 @@ mod tests {
         insta::assert_snapshot!(text, @"
         prove images that are not pinned yet:
           text/absent@1 in …/absent.yaml: nothing for linux/amd64
-          text/arm@1 in …/arm.yaml: nothing for linux/amd64
+          text/arm@1 in …/arm.yaml: nothing for linux/amd64, only for linux/arm64
           text/pending@1 in …/pending.yaml: `sha256:pending` for linux/amd64
           text/replace@1 in …/replace.yaml: `sha256:REPLACE_AMD64` for linux/amd64
         ");
         insta::assert_snapshot!(error.hint().unwrap(), @"merge the open pin pull request, or run build-and-pin for these processors");
+        assert!(!error.is_pending());
         let AcceptanceError::Pending { pending } = error else {
             unreachable!()
         };
@@ -140,9 +160,25 @@ mod tests {
           "ref": "text/absent@1",
           "file": "code/apps/core/registry/processors/absent.yaml",
           "platform": "linux/amd64",
-          "found": null
+          "found": null,
+          "others": []
         }
         "#);
+    }
+
+    #[test]
+    fn what_will_be_pinned_is_told_from_what_never_will() {
+        let pending = registry(&[
+            ("absent", "{}"),
+            ("good", &format!("{{oci: '{}'}}", image("good"))),
+            ("pending", "{oci: 'sha256:pending'}"),
+        ]);
+        let error = guard(&pending.entries, &Platform::linux_amd64()).unwrap_err();
+        assert!(error.is_pending(), "{error}");
+        let arm = format!("{{platforms: {{arm64: '{}'}}}}", image("arm"));
+        let other = registry(&[("arm", &arm)]);
+        let error = guard(&other.entries, &Platform::linux_amd64()).unwrap_err();
+        assert!(!error.is_pending(), "{error}");
     }
 
     #[test]

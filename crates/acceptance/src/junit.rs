@@ -1,5 +1,7 @@
 //! The JUnit files that a suite leaves behind.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use roxmltree::{Document, Node};
@@ -7,6 +9,12 @@ use roxmltree::{Document, Node};
 use crate::{Cases, FailedCase};
 
 const LONGEST_MESSAGE: usize = 500;
+const LONGEST_NAME: usize = 300;
+/// More of them nobody reads; they still count.
+const MOST_FAILED: usize = 1000;
+/// A suite may write whatever it likes.
+const MOST_FILES: usize = 1000;
+const LARGEST_FILE: u64 = 32 << 20;
 
 /// What all `*.xml` files directly in `folder` say together; `None` when there is none that can
 /// be read. A broken file is a suite's business and must not turn a verdict.
@@ -17,16 +25,15 @@ pub(crate) fn read(folder: &Path) -> Option<Cases> {
         .filter(|path| path.extension().is_some_and(|kind| kind == "xml"))
         .collect();
     files.sort();
+    files.truncate(MOST_FILES);
     let mut total: Option<Cases> = None;
     for file in files {
-        let parsed = std::fs::read_to_string(&file)
-            .map_err(|error| error.to_string())
-            .and_then(|text| {
-                let mut cases = Cases::default();
-                let document = Document::parse(&text).map_err(|error| error.to_string())?;
-                add(&document, &mut cases);
-                Ok(cases)
-            });
+        let parsed = text_of(&file).and_then(|text| {
+            let mut cases = Cases::default();
+            let document = Document::parse(&text).map_err(|error| error.to_string())?;
+            add(&document, &mut cases);
+            Ok(cases)
+        });
         match parsed {
             Ok(cases) => {
                 let total = total.get_or_insert_default();
@@ -34,12 +41,30 @@ pub(crate) fn read(folder: &Path) -> Option<Cases> {
                 total.failures += cases.failures;
                 total.errors += cases.errors;
                 total.skipped += cases.skipped;
-                total.failed.extend(cases.failed);
+                let room = MOST_FAILED.saturating_sub(total.failed.len());
+                total.failed.extend(cases.failed.into_iter().take(room));
             }
             Err(error) => tracing::warn!(file = %file.display(), error, "not a JUnit file"),
         }
     }
     total
+}
+
+fn text_of(file: &Path) -> Result<String, String> {
+    // Of a pipe, nobody would see the end.
+    if !file.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let mut text = String::new();
+    let read = File::open(file).and_then(|open| {
+        let mut open = open.take(LARGEST_FILE + 1);
+        open.read_to_string(&mut text)
+    });
+    match read {
+        Err(error) => Err(error.to_string()),
+        Ok(_) if text.len() as u64 > LARGEST_FILE => Err("it is too large".to_owned()),
+        Ok(_) => Ok(text),
+    }
 }
 
 /// Counts the cases themselves: the sums in the attributes of their suites are often wrong.
@@ -74,9 +99,44 @@ fn failed(case: Node<'_, '_>, outcome: Node<'_, '_>) -> FailedCase {
         .filter(|message| !message.is_empty())
         .or_else(|| outcome.text())
         .unwrap_or_default();
+    let (file, line) = match attribute("file") {
+        "" => traced(outcome.text().unwrap_or_default()).unzip(),
+        file => (Some(file), line(case)),
+    };
     FailedCase {
-        name,
-        message: text.trim().chars().take(LONGEST_MESSAGE).collect(),
+        name: cut(&name, LONGEST_NAME),
+        message: cut(text.trim(), LONGEST_MESSAGE),
+        // What was cut would be another file.
+        file: file
+            .filter(|file| file.len() <= LONGEST_NAME)
+            .map(str::to_owned),
+        line,
+    }
+}
+
+/// Where a trace ends: the last of its lines that starts with `<file>:<line>:`, as in those of pytest,
+/// which by itself writes no attributes for that.
+fn traced(trace: &str) -> Option<(&str, u64)> {
+    trace.lines().rev().find_map(|line| {
+        let (file, rest) = line.split_once(':')?;
+        let (number, _) = rest.split_once(':')?;
+        let is_name = !file.is_empty() && !file.contains(char::is_whitespace);
+        let number = number.parse().ok().filter(|number| *number > 0)?;
+        is_name.then_some((file, number))
+    })
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
+/// The line from 1. That of pytest is from 0: `location` in its `_pytest/reports.py`.
+fn line(case: Node<'_, '_>) -> Option<u64> {
+    let line: u64 = case.attribute("line")?.parse().ok()?;
+    let suite = case.parent().and_then(|suite| suite.attribute("name"));
+    match suite {
+        Some("pytest") => line.checked_add(1),
+        _ => (line > 0).then_some(line),
     }
 }
 
@@ -108,6 +168,8 @@ mod tests {
         let case = |name: &str, message: &str| FailedCase {
             name: name.into(),
             message: message.into(),
+            file: None,
+            line: None,
         };
         assert_eq!(
             read(folder.path()),
@@ -118,6 +180,61 @@ mod tests {
                 skipped: 1,
                 failed: vec![case("A.two", "1 < 2"), case("four", "it broke")],
             })
+        );
+    }
+
+    #[test]
+    fn a_failure_is_found_at_its_line() {
+        let places = |suite: &str, attributes: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let text = format!(
+                "<testsuite name='{suite}'><testcase name='a' {attributes}><failure/></testcase>\
+                 </testsuite>"
+            );
+            std::fs::write(folder.path().join("a.xml"), text).unwrap();
+            let failed = read(folder.path()).unwrap().failed.remove(0);
+            (failed.file, failed.line)
+        };
+        let place = |file: &str, line| (Some(file.to_owned()), line);
+        assert_eq!(
+            places("x", "file='t/a.py' line='7'"),
+            place("t/a.py", Some(7))
+        );
+        assert_eq!(
+            places("pytest", "file='a.py' line='0'"),
+            place("a.py", Some(1))
+        );
+        assert_eq!(places("x", "file='a.py' line='0'"), place("a.py", None));
+        assert_eq!(places("x", "file='a.py' line='-1'"), place("a.py", None));
+        assert_eq!(
+            traced("x\na.py:3: in b\n  c\nt/d.py:7: E\nends\n"),
+            Some(("t/d.py", 7))
+        );
+        for none in ["", "a: b: c", "a b.py:3: x", ":3: x", "a.py:0: x", "a.py:3"] {
+            assert_eq!(traced(none), None, "{none}");
+        }
+        let most = format!("file='{}' line='{}'", "a".repeat(301), u64::MAX);
+        assert_eq!(places("pytest", &most), (None, None));
+        assert_eq!(places("x", ""), (None, None));
+    }
+
+    #[test]
+    fn what_is_hostile_takes_neither_time_nor_memory() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        symlink("/dev/zero", path("zero.xml")).unwrap();
+        std::fs::create_dir(path("folder.xml")).unwrap();
+        let large = File::create(path("large.xml")).unwrap();
+        large.set_len(LARGEST_FILE + 1).unwrap();
+        assert_eq!(read(folder.path()), None);
+        let case = "<testcase name='a'><failure/></testcase>";
+        let text = format!("<testsuite>{}</testsuite>", case.repeat(MOST_FAILED + 5));
+        std::fs::write(path("many.xml"), text).unwrap();
+        let cases = read(folder.path()).unwrap();
+        assert_eq!(
+            (cases.failures, cases.failed.len()),
+            (MOST_FAILED + 5, MOST_FAILED)
         );
     }
 }

@@ -1,17 +1,20 @@
 //! Proves pinned images on a compose stack before they are deployed.
 //!
-//! Four steps, each usable alone:
+//! Six steps, each usable alone:
 //!
 //! 1. [`guard`] takes the registry's entries and answers with the image of each processor by
 //!    digest, or with *every* processor that has none: nothing starts on half a registry.
 //! 2. [`plan`] decides, without doing anything, which services to start and which suite to run.
 //!    What a repository has nothing for is *not configured* and says what to add.
-//! 3. [`preflight`] asks whether this machine has what the plan needs; [`run`] does so too, but a
+//! 3. [`inputs()`] reads what the verdicts depend on besides the images, and [`skip()`] takes out of the
+//!    plan what has passed at the same inputs already, by the receipts of the images.
+//! 4. [`preflight`] asks whether this machine has what the plan needs; [`run`] does so too, but a
 //!    caller that builds first does not want to learn it afterwards.
-//! 4. [`run`] checks that the images can be pulled, brings the stack up under a project name of
+//! 5. [`run`] checks that the images can be pulled, brings the stack up under a project name of
 //!    its own, waits until it is healthy, runs the suite with the addresses of the services in
 //!    its environment, and takes everything down again, whatever happened: success, failure,
 //!    time-out, cancellation, a panic, or a caller that just drops the future.
+//! 6. [`receipts()`] says what the report of a run is worth about each image.
 //!
 //! # What the suite is told
 //! | variable | value |
@@ -47,14 +50,18 @@ mod diagnosis;
 mod error;
 mod guard;
 mod images;
+mod inputs;
 mod junit;
 mod options;
 mod plan;
 mod preflight;
+mod receipts;
 mod report;
 mod run;
+mod skip;
 mod suite;
 
+pub use self::receipts::receipts;
 pub use contract::{
     ArtifactReport, CasePlan, CaseReport, CaseSource, ContractPlan, ContractReport, RunLimits,
     Violation, ViolationCode, ViolationText,
@@ -62,6 +69,7 @@ pub use contract::{
 pub use diagnosis::ServiceDiagnosis;
 pub use error::{AcceptanceError, ErrorClass, ImageProblem, ImageWhy};
 pub use guard::{PendingPin, guard};
+pub use inputs::{Inputs, inputs};
 pub use options::{AcceptanceOptions, Part, Sources};
 pub use plan::{AcceptancePlan, Configured, StackPlan, SuitePlan, plan};
 pub use preflight::preflight;
@@ -70,3 +78,4 @@ pub use report::{
     Verdict,
 };
 pub use run::run;
+pub use skip::{AcceptedBy, skip};

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use registry_model::{Entry, Platform};
+use serde::{Deserialize, Serialize};
 
 use crate::AcceptanceError;
 use crate::contract::{self, CaseSource};
@@ -22,6 +23,9 @@ pub struct AcceptanceOptions {
     pub root: PathBuf,
     /// The compose file; `None` looks in `directory` and then at the root.
     pub compose_file: Option<PathBuf>,
+    /// More compose files, each of which wins over those before it: other images for services, as a
+    /// rule.
+    pub compose_overrides: Vec<PathBuf>,
     /// Services to start, all of which must be in the compose file. `None` starts those of
     /// `postgres`, `redis` and `minio` that are in it, or all of its services if none is.
     pub services: Option<Vec<String>>,
@@ -46,12 +50,23 @@ pub struct AcceptanceOptions {
 }
 
 /// One of the two things that prove an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Its text is also the name of the suite in receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The cases of the registry files.
     Contract,
     /// The services and the suite.
     Suite,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Contract => "contract",
+            Self::Suite => "suite",
+        })
+    }
 }
 
 impl AcceptanceOptions {
@@ -60,6 +75,7 @@ impl AcceptanceOptions {
         Self {
             root: root.into(),
             compose_file: None,
+            compose_overrides: Vec::new(),
             services: None,
             directory: None,
             command: None,
@@ -83,6 +99,8 @@ pub struct Sources {
     pub directory: PathBuf,
     /// The compose file and its text, if there is one.
     pub compose: Option<(PathBuf, String)>,
+    /// The compose files that win over it, with their texts.
+    pub overrides: Vec<(PathBuf, String)>,
     /// The Makefile and its text, if there is one.
     pub makefile: Option<(PathBuf, String)>,
     /// The cases of the contract; see [`Self::with_cases`].
@@ -113,11 +131,16 @@ impl Sources {
                 .into_iter()
                 .find_map(|folder| first_file(folder, &COMPOSE_NAMES)),
         };
+        let overrides = options.compose_overrides.iter();
+        let overrides = overrides
+            .map(|file| with_text(root.join(file)))
+            .collect::<Result<_, _>>()?;
         let makefile = first_file(&directory, &MAKEFILE_NAMES);
         Ok(Self {
             root,
             directory,
             compose: compose.map(with_text).transpose()?,
+            overrides,
             makefile: makefile.map(with_text).transpose()?,
             cases: Vec::new(),
         })

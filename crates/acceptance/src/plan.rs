@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use registry_model::Platform;
+use registry_model::{Platform, ProcessorRef};
 use serde::Serialize;
 
 use crate::contract::{self, ContractPlan};
-use crate::{AcceptanceError, AcceptanceOptions, Part, Sources};
+use crate::{AcceptanceError, AcceptanceOptions, AcceptedBy, Inputs, Part, Sources};
 
 const USUAL_SERVICES: [&str; 3] = ["postgres", "redis", "minio"];
 const USUAL_TARGET: &str = "test-acceptance";
@@ -25,6 +25,13 @@ pub struct AcceptancePlan {
     pub env: BTreeMap<String, String>,
     /// What the images must be made for.
     pub platform: Platform,
+    /// Whether less was asked for than the repository has.
+    pub reduced: bool,
+    /// What the verdicts depend on; `None` until [`skip()`](crate::skip()) knows them, and then a run
+    /// reads them itself.
+    pub inputs: Option<Inputs>,
+    /// What was taken out by [`skip()`](crate::skip()), and for which receipts.
+    pub accepted: BTreeMap<ProcessorRef, Vec<AcceptedBy>>,
 }
 
 /// A part of the stage that a repository may have nothing for.
@@ -33,6 +40,8 @@ pub struct AcceptancePlan {
 pub enum Configured<T> {
     /// It is there.
     Configured(T),
+    /// It is, and need not run: receipts say that it has passed.
+    Accepted,
     /// It is not, which is no error.
     NotConfigured {
         /// What to add to have it.
@@ -46,6 +55,8 @@ pub enum Configured<T> {
 pub struct StackPlan {
     /// The compose file.
     pub file: PathBuf,
+    /// The files that win over it, the last most.
+    pub overrides: Vec<PathBuf>,
     /// Its services that are started, in its order.
     pub services: Vec<String>,
     /// How long they may take to become healthy.
@@ -71,8 +82,15 @@ impl<T> Configured<T> {
     pub fn get(&self) -> Option<&T> {
         match self {
             Self::Configured(part) => Some(part),
-            Self::NotConfigured { .. } => None,
+            Self::Accepted | Self::NotConfigured { .. } => None,
         }
+    }
+}
+
+impl StackPlan {
+    /// The compose files, in the order in which Docker Compose is given them.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.file).chain(&self.overrides)
     }
 }
 
@@ -100,6 +118,9 @@ pub fn plan(
         suite,
         env: options.env.clone(),
         platform: options.platform.clone(),
+        reduced: options.only.is_some() || options.cases.is_some(),
+        inputs: None,
+        accepted: BTreeMap::new(),
     })
 }
 
@@ -122,7 +143,13 @@ fn stack(
             ),
         });
     };
-    let (known, included) = services_in(file, text)?;
+    let (mut known, mut included) = services_in(file, text)?;
+    for (file, text) in &sources.overrides {
+        let (more, includes) = services_in(file, text)?;
+        included |= includes;
+        let new: Vec<String> = more.into_iter().filter(|it| !known.contains(it)).collect();
+        known.extend(new);
+    }
     let services = match &options.services {
         Some(wanted) => {
             let unknown = wanted.iter().find(|name| !known.contains(name));
@@ -148,6 +175,11 @@ fn stack(
     }
     Ok(Configured::Configured(StackPlan {
         file: file.clone(),
+        overrides: sources
+            .overrides
+            .iter()
+            .map(|(file, _)| file.clone())
+            .collect(),
         services,
         wait_timeout: options.wait_timeout,
     }))
@@ -236,6 +268,7 @@ mod tests {
             root: "/r".into(),
             directory: "/r/code".into(),
             compose: compose.map(|text| at("compose.yml", text)),
+            overrides: Vec::new(),
             makefile: makefile.map(|text| at("Makefile", text)),
             cases: Vec::new(),
         }
@@ -258,6 +291,7 @@ mod tests {
           "stack": {
             "configured": {
               "file": "/r/code/compose.yml",
+              "overrides": [],
               "services": [
                 "redis",
                 "postgres"
@@ -283,7 +317,10 @@ mod tests {
             }
           },
           "env": {},
-          "platform": "linux/amd64"
+          "platform": "linux/amd64",
+          "reduced": false,
+          "inputs": null,
+          "accepted": {}
         }
         "#);
     }
@@ -389,6 +426,26 @@ mod tests {
             error.hint().as_deref(),
             Some("it has: db, cache; see `acceptance.services` in pipeline.yml")
         );
+    }
+
+    #[test]
+    fn an_override_adds_to_what_there_is() {
+        let over = |text: &str, services: &[&str]| {
+            let mut options = AcceptanceOptions::new("/r");
+            options.services = Some(services.iter().map(|&name| name.to_owned()).collect());
+            let mut sources = sources(Some("services: {db: {image: a}}"), None);
+            sources.overrides = vec![("/r/over.yml".into(), text.to_owned())];
+            plan(&options, &sources).map(|plan| plan.stack.get().cloned().unwrap())
+        };
+        let text = "services: {db: {image: b}, more: {image: c}}";
+        let stack = over(text, &["more", "db"]).unwrap();
+        assert_eq!(stack.services, ["more", "db"]);
+        let files: Vec<_> = stack.files().map(|file| file.to_str().unwrap()).collect();
+        assert_eq!(files, ["/r/code/compose.yml", "/r/over.yml"]);
+        let error = over(text, &["other"]).unwrap_err();
+        assert!(error.hint().unwrap().contains("db, more;"), "{error}");
+        let error = over("services: []", &["db"]).unwrap_err();
+        assert!(error.to_string().contains("/r/over.yml"), "{error}");
     }
 
     #[test]

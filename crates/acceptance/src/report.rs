@@ -1,9 +1,13 @@
 use std::path::PathBuf;
 
-use registry_model::{PinnedImage, ProcessorRef};
+use jiff::Timestamp;
+use registry_model::{Digest, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
-use crate::{ContractReport, ServiceDiagnosis};
+use crate::{AcceptedBy, ContractReport, ServiceDiagnosis};
+
+/// The version of the format of reports.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// What a run of the stage did. Times are wall-clock seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +17,13 @@ pub struct AcceptanceReport {
     pub schema: u32,
     /// The compose project, unique to this run.
     pub project: String,
+    /// When everything was over.
+    pub ended_at: Timestamp,
+    /// Whether less was asked for than the repository has: one part, or some cases. What such a run
+    /// proves is no receipt.
+    pub reduced: bool,
+    /// Why nothing was proven, when the whole stage was left out.
+    pub skipped: Option<String>,
     /// What was proven, in the order of the registry.
     pub images: Vec<ProvenImage>,
     /// How they fared alone.
@@ -34,6 +45,10 @@ pub struct ProvenImage {
     pub reference: ProcessorRef,
     /// Its image by digest.
     pub image: PinnedImage,
+    /// Over all that the verdict on its contract depends on besides the image; `None` without cases.
+    pub contract_inputs: Option<Digest>,
+    /// The receipts for which a part did not run.
+    pub accepted: Vec<AcceptedBy>,
 }
 
 /// How the services fared.
@@ -57,6 +72,8 @@ pub enum StackReport {
         /// When the suite failed: the state and the last lines of each service.
         diagnoses: Vec<ServiceDiagnosis>,
     },
+    /// Nothing needed it: the suite had passed already.
+    Accepted,
     /// The repository has no stack.
     NotConfigured {
         /// What to add to have one.
@@ -92,12 +109,30 @@ pub enum SuiteReport {
         seconds: f64,
         /// What its JUnit files say, if it left any.
         cases: Option<Cases>,
+        /// Over all that its verdict depends on besides the images; `None` when that is too much to
+        /// be read.
+        inputs: Option<Digest>,
+    },
+    /// They passed already with these images and inputs: each image names its receipt.
+    Accepted {
+        /// Over all that its verdict depends on besides the images.
+        inputs: Digest,
     },
     /// The repository has no suite.
     NotConfigured {
         /// What to add to have one.
         add: String,
     },
+}
+
+impl SuiteReport {
+    /// The same, with what its verdict depends on.
+    pub(crate) fn with_inputs(mut self, digest: Option<Digest>) -> Self {
+        if let Self::Ran { inputs, .. } = &mut self {
+            *inputs = digest;
+        }
+        self
+    }
 }
 
 /// Test cases, counted.
@@ -124,18 +159,44 @@ pub struct FailedCase {
     pub name: String,
     /// What it says, shortened to 500 characters.
     pub message: String,
+    /// The file that it is in, as the suite names it: as a rule relative to where it ran.
+    pub file: Option<String>,
+    /// The line of that file, from 1.
+    pub line: Option<u64>,
 }
 
 /// How a run of the stage ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Everything that there was to pass was passed: contract, suite or both.
+    /// Everything that there was to pass was passed, now or before: contract, suite or both.
     Passed,
     /// Something was not.
     Failed,
     /// The repository has neither cases nor a suite, so nothing was proven, with or without a stack.
     NotConfigured,
+    /// The stage was left out, so nothing was proven.
+    Skipped,
+}
+
+impl AcceptanceReport {
+    /// The report of a stage that was left out.
+    #[must_use]
+    pub fn skipped(why: String) -> Self {
+        let add = String::new;
+        Self {
+            schema: SCHEMA,
+            project: String::new(),
+            ended_at: Timestamp::now(),
+            reduced: false,
+            skipped: Some(why),
+            images: Vec::new(),
+            contract: ContractReport::NotConfigured { add: add() },
+            stack: StackReport::NotConfigured { add: add() },
+            suite: SuiteReport::NotConfigured { add: add() },
+            verdict: Verdict::Skipped,
+        }
+    }
 }
 
 impl Verdict {

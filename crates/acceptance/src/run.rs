@@ -1,20 +1,19 @@
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use registry_model::{PinnedImage, ProcessorRef};
 use tokio_util::sync::CancellationToken;
 
-use crate::cleanup::Teardown;
+use crate::cleanup::{Claim, Teardown, remove_earlier};
 use crate::compose::Compose;
 use crate::diagnosis::{Container, containers, diagnose};
 use crate::preflight::Needs;
-use crate::report::ProvenImage;
+use crate::report::{ProvenImage, SCHEMA};
 use crate::suite::{self, Ended};
 use crate::{
-    AcceptanceError, AcceptancePlan, AcceptanceReport, Configured, ContractReport, ServiceReport,
-    StackPlan, StackReport, SuiteReport, Verdict, contract, images,
+    AcceptanceError, AcceptancePlan, AcceptanceReport, Configured, ContractReport, Inputs,
+    ServiceReport, StackPlan, StackReport, SuiteReport, Verdict, contract, images, inputs,
 };
 
 /// Proves `images` as `plan` says, and leaves nothing behind but the images it pulled.
@@ -29,40 +28,41 @@ pub async fn run(
     images: &[(ProcessorRef, PinnedImage)],
     cancel: &CancellationToken,
 ) -> Result<AcceptanceReport, AcceptanceError> {
-    let project = format!(
-        "pipeline-accept-{}",
-        &uuid::Uuid::new_v4().simple().to_string()[..12]
-    );
-    let mut report = empty_report(plan, images, &project);
     let stack = plan.stack.get();
     if stack.is_none() && plan.suite.get().is_none() && plan.contract.get().is_none() {
-        return Ok(report);
+        let inputs = plan.inputs.clone().unwrap_or_default();
+        return Ok(empty_report(plan, images, &inputs, ""));
     }
     let needs = Needs {
         compose: stack.is_some(),
         engine: stack.is_some() || !images.is_empty(),
     };
     let program = needs.check(cancel).await?;
-    images::fetch(images, &plan.platform, cancel).await?;
-    let workspace = tempfile::Builder::new()
-        .prefix("pipeline-acceptance-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir()
-        .map_err(|source| AcceptanceError::Workspace { source })?;
+    images::fetch(&needed(plan, images), &plan.platform, cancel).await?;
+    let inputs = match &plan.inputs {
+        Some(inputs) => inputs.clone(),
+        // It may have run on less than they would tell of.
+        None if plan.reduced => Inputs::default(),
+        None => inputs(plan, images, cancel).await?,
+    };
+    let engine = match contract::engine_address(cancel).await {
+        Ok(address) => Some(address),
+        Err(error) if needs.engine || error.is_cancelled() => return Err(error),
+        // A suite without services and images does without.
+        Err(_) => None,
+    };
+    remove_earlier(engine.as_deref(), cancel).await;
+    let claim = Claim::take(engine.as_deref(), cancel).await?;
+    let project = claim.project().to_owned();
+    let workspace = claim.workspace().to_owned();
+    let mut report = empty_report(plan, images, &inputs, &project);
 
     let compose = stack.zip(program).map(|(stack, program)| {
-        Compose::new(program, &project, stack.file.clone(), plan.env.clone())
+        let files = stack.files().cloned().collect();
+        Compose::new(program, &project, files, plan.env.clone())
     });
-    let teardown = Teardown::new(&project, compose.clone());
-    let proven = prove(
-        plan,
-        images,
-        &project,
-        compose.as_ref(),
-        workspace.path(),
-        cancel,
-    )
-    .await;
+    let teardown = Teardown::new(claim, compose.clone());
+    let proven = prove(plan, images, &project, compose.as_ref(), &workspace, cancel).await;
 
     let settled = !matches!(
         proven,
@@ -87,6 +87,7 @@ pub async fn run(
     if broken {
         report.verdict = Verdict::Failed;
     }
+    report.ended_at = Timestamp::now();
     if let (Some(stack), Some(up)) = (stack, up) {
         report.stack = up.report(stack, down_seconds);
     }
@@ -95,7 +96,7 @@ pub async fn run(
         failure,
     }) = ended
     {
-        report.suite = suite;
+        report.suite = suite.with_inputs(inputs.suite);
         if let Some((outcome, output)) = failure {
             report.verdict = Verdict::Failed;
             if let Err(error) = torn_down {
@@ -125,39 +126,72 @@ pub async fn run(
 fn empty_report(
     plan: &AcceptancePlan,
     images: &[(ProcessorRef, PinnedImage)],
+    inputs: &Inputs,
     project: &str,
 ) -> AcceptanceReport {
-    let add = |add: &Option<&String>| add.cloned().unwrap_or_default();
-    let (stack, suite) = (missing(&plan.stack), missing(&plan.suite));
-    let contract = missing(&plan.contract);
+    let add = |add: Option<&String>| add.cloned().unwrap_or_default();
+    let (contract, suite) = (missing(&plan.contract), missing(&plan.suite));
     AcceptanceReport {
-        schema: 1,
+        schema: SCHEMA,
         project: project.to_owned(),
+        ended_at: Timestamp::now(),
+        reduced: plan.reduced,
+        skipped: None,
         images: images
             .iter()
             .map(|(reference, image)| ProvenImage {
                 reference: reference.clone(),
                 image: image.clone(),
+                contract_inputs: inputs.contract.get(reference).cloned(),
+                accepted: plan.accepted.get(reference).cloned().unwrap_or_default(),
             })
             .collect(),
         // Services that are healthy prove nothing about images.
-        verdict: match (&contract, &suite) {
+        verdict: match (contract, suite) {
             (Some(_), Some(_)) => Verdict::NotConfigured,
             _ => Verdict::Passed,
         },
-        contract: ContractReport::NotConfigured {
-            add: add(&contract),
+        contract: match &plan.contract {
+            Configured::Accepted => ContractReport::Accepted,
+            _ => ContractReport::NotConfigured { add: add(contract) },
         },
-        stack: StackReport::NotConfigured { add: add(&stack) },
-        suite: SuiteReport::NotConfigured { add: add(&suite) },
+        stack: match &plan.stack {
+            Configured::Accepted => StackReport::Accepted,
+            stack => StackReport::NotConfigured {
+                add: add(missing(stack)),
+            },
+        },
+        suite: match (&plan.suite, &inputs.suite) {
+            (Configured::Accepted, Some(inputs)) => SuiteReport::Accepted {
+                inputs: inputs.clone(),
+            },
+            _ => SuiteReport::NotConfigured { add: add(suite) },
+        },
     }
 }
 
 fn missing<T>(part: &Configured<T>) -> Option<&String> {
     match part {
-        Configured::Configured(_) => None,
+        Configured::Configured(_) | Configured::Accepted => None,
         Configured::NotConfigured { add } => Some(add),
     }
+}
+
+/// The images that something is done with, or that nothing is known of. What a receipt answers for
+/// alone need not be here.
+fn needed(
+    plan: &AcceptancePlan,
+    images: &[(ProcessorRef, PinnedImage)],
+) -> Vec<(ProcessorRef, PinnedImage)> {
+    let all = plan.stack.get().is_some() || plan.suite.get().is_some();
+    let has_cases = |reference: &ProcessorRef| {
+        let contract = plan.contract.get();
+        contract.is_some_and(|it| it.cases.iter().any(|case| case.reference == *reference))
+    };
+    let needed = images.iter().filter(|(reference, _)| {
+        all || has_cases(reference) || !plan.accepted.contains_key(reference)
+    });
+    needed.cloned().collect()
 }
 
 fn command_of(plan: &AcceptancePlan) -> String {

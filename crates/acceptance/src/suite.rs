@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use process::{Command, ProcessError};
 use registry_model::{PinnedImage, ProcessorRef};
@@ -16,10 +16,12 @@ use crate::diagnosis::Container;
 use crate::{AcceptanceError, SuitePlan, SuiteReport, junit};
 
 const KEPT_LINES: usize = 200;
+/// What left the suite's process group may hold its pipes open for ever; the group has this long to end.
+const PIPES: Duration = Duration::from_secs(15);
 
 /// Words in the names of variables that hold credentials. They are for the stages of the
 /// pipeline and not for a program that runs whatever is in the repository.
-const CREDENTIALS: [&str; 7] = [
+const CREDENTIALS: [&str; 9] = [
     "TOKEN",
     "SECRET",
     "PASSWORD",
@@ -27,6 +29,9 @@ const CREDENTIALS: [&str; 7] = [
     "CREDENTIAL",
     "API_KEY",
     "PRIVATE_KEY",
+    // Whoever signs receipts must not be whom they are about.
+    "SIGNING_KEY",
+    "COSIGN_",
 ];
 
 /// How a suite ended.
@@ -103,8 +108,13 @@ pub(crate) async fn run(
     tracing::info!(target: "pipeline::progress", stage = "acceptance", item = %shown, "running the suite");
 
     let started = Instant::now();
-    let ran = command.run(cancel).await;
+    let ran = tokio::time::timeout(plan.timeout + PIPES, command.run(cancel)).await;
     let seconds = crate::run::seconds(started);
+    let ran = ran.unwrap_or(Err(ProcessError::TimedOut {
+        command: shown,
+        after: plan.timeout,
+        stderr: String::new(),
+    }));
     let (exit, outcome) = match ran {
         Ok(_) => (Some(0), None),
         Err(ProcessError::Failed { code, status, .. }) => (code, Some(status)),
@@ -126,6 +136,7 @@ pub(crate) async fn run(
             exit,
             seconds,
             cases: junit::read(&report_dir),
+            inputs: None,
         },
         failure: outcome.map(|outcome| (outcome, output.unwrap_or_default())),
     })
@@ -184,6 +195,11 @@ mod tests {
             "OPENAI_API_KEY",
             "db_password",
             "ACTIONS_ID_TOKEN_REQUEST_URL",
+            "SIGNING_KEY",
+            "PIPELINE_SIGNING_KEY",
+            "COSIGN_KEY",
+            "COSIGN_PASSWORD",
+            "COSIGN_PRIVATE_KEY",
         ] {
             assert!(is_credential(name), "{name}");
         }

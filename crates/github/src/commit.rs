@@ -42,6 +42,17 @@ pub struct NewCommit {
     pub files: Vec<FileChange>,
 }
 
+/// A commit that joins two lines of history and takes the files of one of them as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMerge {
+    /// The first parent, whose files all of it has.
+    pub ours: CommitSha,
+    /// The second parent, of which only the history is taken.
+    pub theirs: CommitSha,
+    /// The commit message.
+    pub message: String,
+}
+
 /// What GitHub made of a [`NewCommit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedCommit {
@@ -157,6 +168,27 @@ impl Repo {
             author: person(commit.author),
             committer: person(commit.committer),
         })
+    }
+
+    /// Makes a merge commit that no branch points at.
+    ///
+    /// # Errors
+    /// [`GithubError::NotFound`] when one of the parents is missing.
+    pub async fn create_merge(&self, request: &NewMerge) -> Result<CommitSha, GithubError> {
+        let operation = self.commit_operation(&[]);
+        let path = self.path(&format!("/git/commits/{}", request.ours));
+        let ours: Commit = self.caller.json(&operation, Method::Get, &path).await?;
+        let body = json!({
+            "message": request.message,
+            "tree": ours.tree.sha,
+            "parents": [&request.ours, &request.theirs],
+        });
+        let path = self.path("/git/commits");
+        let made: Commit = self
+            .caller
+            .json(&operation, Method::Post(body), &path)
+            .await?;
+        Ok(made.sha)
     }
 
     fn commit_operation(&self, files: &[FileChange]) -> Operation {

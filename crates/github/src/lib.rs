@@ -90,7 +90,7 @@ mod viewer;
 pub use automerge::AutoMerge;
 pub use call::Retry;
 pub use comments::Comment;
-pub use commit::{CreatedCommit, FileChange, NewCommit};
+pub use commit::{CreatedCommit, FileChange, NewCommit, NewMerge};
 pub use contents::Comparison;
 pub use details::{PullRequestDetails, PullRequestFilter, PullRequestState, PullRequestUpdate};
 pub use error::GithubError;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use receipts::verify::{Policy, Requirement, Verdict};
+use receipts::verify::{Policy, Requirement, Verdict, bypass};
 use receipts::{ReceiptsError, Store};
 use registry_model::PinnedImage;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,8 @@ pub struct Gate {
     pub policy: Policy,
     /// Each of these must have been passed.
     pub require: Vec<Requirement>,
+    /// Whether an image that somebody let into the environment against the rules needs none.
+    pub accept_bypass: bool,
 }
 
 impl Gate {
@@ -48,6 +50,8 @@ impl Gate {
         let mut refused = Refused::default();
         for app in touched() {
             match judged.get(&app.image) {
+                Some(Ok(verdicts))
+                    if self.accept_bypass && bypass(verdicts, &steps.environment).is_some() => {}
                 Some(Ok(verdicts)) => refused.compare(app, verdicts, &self.require),
                 Some(Err(error)) => refused.unread(app, error),
                 None => {}

@@ -68,6 +68,7 @@ pub mod gate;
 pub mod preflight;
 mod processor;
 pub mod proto;
+mod receipts;
 pub mod record;
 mod report;
 pub mod rollback;
@@ -75,6 +76,7 @@ mod run;
 pub mod secrets;
 pub mod smoke;
 
+pub use self::receipts::receipts;
 pub use client::{Client, ClientOptions};
 pub use control::{CliControl, Control};
 pub use deploy::{OnFailure, RunOptions};

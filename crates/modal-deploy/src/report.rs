@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use registry_model::{Digest, Environment, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ use crate::smoke::{SmokeReport, Verdict};
 pub struct DeployReport {
     /// The version of this form: 1.
     pub schema: u32,
+    /// When it was over.
+    pub ended_at: Timestamp,
     /// Where it went.
     pub environment: Environment,
     /// The secrets.
@@ -43,6 +46,9 @@ pub struct AppReport {
     pub why: Vec<String>,
     /// What came of it.
     pub deployed: Deployed,
+    /// Whether something was found out about the image: not where a run was interrupted, or a secret
+    /// was not written.
+    pub tried: bool,
     /// The version that was live before, as far as it was known.
     pub version_before: Option<u32>,
     /// The version that was live afterwards, read back from Modal; `None` where it failed.
@@ -153,13 +159,14 @@ pub(crate) fn seconds(duration: Duration) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn report() -> DeployReport {
+    pub(crate) fn report() -> DeployReport {
         let hex = "a".repeat(64);
         DeployReport {
             schema: 1,
+            ended_at: "2026-03-01T12:00:00Z".parse().unwrap(),
             environment: "dev".parse().unwrap(),
             secrets: SyncReport {
                 schema: 1,
@@ -176,6 +183,7 @@ mod tests {
                 step: Step::Deploy,
                 why: vec!["it is not deployed".into()],
                 deployed: Deployed::Deployed,
+                tried: true,
                 version_before: None,
                 version: Some(3),
                 image_id: Some("im-1".into()),
@@ -199,6 +207,7 @@ mod tests {
         insta::assert_json_snapshot!(report(), @r#"
         {
           "schema": 1,
+          "ended-at": "2026-03-01T12:00:00Z",
           "environment": "dev",
           "secrets": {
             "schema": 1,
@@ -218,6 +227,7 @@ mod tests {
                 "it is not deployed"
               ],
               "deployed": "deployed",
+              "tried": true,
               "version-before": null,
               "version": 3,
               "image-id": "im-1",

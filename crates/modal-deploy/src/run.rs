@@ -298,6 +298,7 @@ impl Run {
                 step: step.step,
                 why: why(step, &app.outcome),
                 deployed: app.outcome.deployed,
+                tried: error.is_none_or(was_tried),
                 version_before: step.version,
                 version: app.outcome.version,
                 image_id: app.outcome.image_id,
@@ -315,6 +316,7 @@ impl Run {
         }
         DeployReport {
             schema: 1,
+            ended_at: jiff::Timestamp::now(),
             environment: work.order.plan.environment.clone(),
             secrets,
             apps,
@@ -327,6 +329,11 @@ impl Run {
 fn why(step: &AppStep, outcome: &Outcome) -> Vec<String> {
     let held = outcome.held.iter().map(held);
     held.chain(step.why.iter().cloned()).collect()
+}
+
+/// Whether an error says something of what was deployed.
+fn was_tried(error: &ModalError) -> bool {
+    !error.is_cancelled() && !matches!(error, ModalError::SecretsNotWritten { .. })
 }
 
 /// An error with its causes; where it does not say what the program said last, that too.

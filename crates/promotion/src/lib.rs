@@ -4,15 +4,17 @@
 //! So a promotion is a merge, and everything that can be known about it is known before:
 //!
 //! * [`plan`] compares the pins of two [`Standing`]s, processor by processor and platform by
-//!   platform. It refuses to promote what was never built (a pending pin) and what cannot be told
-//!   apart (a ref that occurs twice).
-//! * [`run`] opens one pull request from branch to branch, or takes the one that is open already,
-//!   and merges it, but only if the branch still stands at the commit that was planned. With
-//!   nothing to move, nothing is opened.
+//!   platform.
+//! * [`gate`](gate()) says of each processor whether it may go, or why not, from what lies beside its
+//!   images and what else was found out ([`Evidence`]). It asks nobody. [`admit`] is the decision, and
+//!   [`receipts`](receipts()) what is to be kept of it.
+//! * [`run`] opens one pull request from a branch that carries exactly what was planned, or takes the
+//!   one that is open already, and merges it if that is wanted. Everything goes as the planned
+//!   commit itself; some processors go as a commit that changes their pins and nothing else.
+//! * [`verify`] compares the target, read again, with the plan.
 //!
 //! Nothing is built or retagged on the way: the digest that was proven is the digest that moves.
-//! To be sure of the outcome, read the target's files again and [`plan`] once more: the second plan
-//! must be empty.
+//! [`board`] shows where each of them stands.
 //!
 //! ```
 //! use promotion::{Change, Processor, Standing, plan};
@@ -26,6 +28,7 @@
 //!         commit: commit.repeat(40).parse()?,
 //!         processors: vec![Processor {
 //!             reference: "llm/litellm@1".parse()?,
+//!             file: "registry/llm.yaml".into(),
 //!             pins: vec![Pin { place: PinPlace::Oci, state: PinState::Pinned(image.parse()?) }],
 //!         }],
 //!     })
@@ -41,15 +44,26 @@
 //! ```
 
 pub mod board;
+mod branch;
+mod edits;
 mod error;
 mod forge;
+mod gate;
+mod meet;
 mod plan;
+mod receipts;
 mod report;
 mod run;
 mod text;
+mod tidy;
+mod verify;
 
 pub use error::PromotionError;
 pub use forge::Forge;
+pub use gate::{Admission, Evidence, Proof, Rule, Rules, WhyNot, admit, gate};
+pub use meet::{Meeting, meet};
 pub use plan::{Change, Comparison, Processor, PromotionPlan, Standing, plan};
-pub use report::{Move, PromotionReport, PullRequestLink};
-pub use run::run;
+pub use receipts::receipts;
+pub use report::{Bypass, Move, PromotionReport, PullRequestLink};
+pub use run::{RunOptions, Scope, run};
+pub use verify::verify;

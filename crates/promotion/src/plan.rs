@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use github::CommitSha;
 use registry_model::{
@@ -24,6 +25,8 @@ pub struct Standing {
 pub struct Processor {
     /// Its ref.
     pub reference: ProcessorRef,
+    /// Its registry file, relative to the root of the repository.
+    pub file: PathBuf,
     /// Its pins; none counts as pending.
     pub pins: Vec<Pin>,
 }
@@ -37,8 +40,10 @@ pub struct PromotionPlan {
     pub from: Environment,
     /// The target.
     pub to: Environment,
-    /// The commit of the source that is to be merged.
+    /// The commit of the source whose pins are promoted.
     pub commit: CommitSha,
+    /// The commit of the target that it was compared with.
+    pub target: CommitSha,
     /// Every pin of both, ordered by processor and platform.
     pub comparisons: Vec<Comparison>,
 }
@@ -52,6 +57,8 @@ pub struct Comparison {
     pub reference: ProcessorRef,
     /// Which of its pins.
     pub place: PinPlace,
+    /// The registry file of the target that has this pin, if one does.
+    pub file: Option<PathBuf>,
     /// How the target differs.
     pub change: Change,
 }
@@ -76,6 +83,11 @@ pub enum Change {
     New {
         /// What it is to run.
         new: PinnedImage,
+    },
+    /// The source has no image for it yet: it was never built.
+    Pending {
+        /// What the target runs.
+        old: Option<PinnedImage>,
     },
     /// The source has no such pin. The promotion does not touch what runs.
     OnlyInTarget {
@@ -105,6 +117,7 @@ impl Standing {
             processors: enabled
                 .map(|entry| Processor {
                     reference: entry.reference.clone(),
+                    file: entry.file.clone(),
                     pins: entry
                         .pins
                         .iter()
@@ -116,10 +129,29 @@ impl Standing {
         }
     }
 
-    fn by_ref(&self) -> Result<BTreeMap<&ProcessorRef, &[Pin]>, PromotionError> {
+    /// The same with these processors alone.
+    #[must_use]
+    pub fn only(&self, chosen: &BTreeSet<ProcessorRef>) -> Self {
+        let kept = self.processors.iter();
+        let kept = kept.filter(|processor| chosen.contains(&processor.reference));
+        Self {
+            processors: kept.cloned().collect(),
+            ..self.clone()
+        }
+    }
+
+    /// What this pin is, if the processor has it and it is not pending.
+    #[must_use]
+    pub fn image(&self, reference: &ProcessorRef, place: &PinPlace) -> Option<&PinnedImage> {
+        let mut processors = self.processors.iter();
+        let processor = processors.find(|one| one.reference == *reference)?;
+        image(processor.pins.iter().find(|pin| pin.place == *place)?)
+    }
+
+    fn by_ref(&self) -> Result<BTreeMap<&ProcessorRef, &Processor>, PromotionError> {
         let mut found = BTreeMap::new();
         for processor in &self.processors {
-            let again = found.insert(&processor.reference, processor.pins.as_slice());
+            let again = found.insert(&processor.reference, processor);
             if again.is_some() {
                 return Err(PromotionError::Duplicate {
                     environment: self.environment.clone(),
@@ -152,7 +184,18 @@ impl Change {
     pub fn target(&self) -> Option<&PinnedImage> {
         match self {
             Self::Move { new, .. } | Self::New { new } => Some(new),
-            Self::Same { .. } | Self::OnlyInTarget { .. } => None,
+            Self::Same { .. } | Self::OnlyInTarget { .. } | Self::Pending { .. } => None,
+        }
+    }
+
+    /// What the target runs now, if anything.
+    #[must_use]
+    pub fn current(&self) -> Option<&PinnedImage> {
+        match self {
+            Self::Same { image } => Some(image),
+            Self::Move { old, .. } => Some(old),
+            Self::Pending { old } | Self::OnlyInTarget { old } => old.as_ref(),
+            Self::New { .. } => None,
         }
     }
 }
@@ -160,8 +203,7 @@ impl Change {
 /// Compares the pins of two environments.
 ///
 /// # Errors
-/// When the source has a pending pin, either names a processor twice, or they are the same
-/// environment.
+/// When either names a processor twice, or they are the same environment.
 pub fn plan(from: &Standing, to: &Standing) -> Result<PromotionPlan, PromotionError> {
     if from.environment == to.environment {
         return Err(PromotionError::SameEnvironment {
@@ -169,39 +211,37 @@ pub fn plan(from: &Standing, to: &Standing) -> Result<PromotionPlan, PromotionEr
         });
     }
     let (source, target) = (from.by_ref()?, to.by_ref()?);
-    let pending: Vec<ProcessorRef> = source
-        .iter()
-        .filter(|(_, pins)| pins.is_empty() || pins.iter().any(|pin| image(pin).is_none()))
-        .map(|(reference, _)| (*reference).clone())
-        .collect();
-    if !pending.is_empty() {
-        return Err(PromotionError::Pending {
-            from: from.environment.clone(),
-            to: to.environment.clone(),
-            processors: pending,
-        });
-    }
     let references: BTreeSet<&ProcessorRef> = source.keys().chain(target.keys()).copied().collect();
     let mut comparisons = Vec::new();
     for reference in references {
-        let pins = |side: &BTreeMap<_, &[Pin]>| -> BTreeMap<PinPlace, Option<PinnedImage>> {
-            let pins = side.get(reference).copied().unwrap_or_default();
-            pins.iter()
+        let (new, old) = (source.get(reference), target.get(reference));
+        let pins = |processor: Option<&&Processor>| -> BTreeMap<PinPlace, Option<PinnedImage>> {
+            let pins = processor.map(|processor| processor.pins.as_slice());
+            pins.unwrap_or_default()
+                .iter()
                 .map(|pin| (pin.place.clone(), image(pin).cloned()))
                 .collect()
         };
-        let (new, old) = (pins(&source), pins(&target));
-        let places: BTreeSet<&PinPlace> = new.keys().chain(old.keys()).collect();
+        let (mut there, here) = (pins(new), pins(old));
+        if new.is_some() && there.is_empty() {
+            there.insert(PinPlace::Oci, None);
+        }
+        let places: BTreeSet<&PinPlace> = there.keys().chain(here.keys()).collect();
         for place in places {
-            let new = new.get(place).cloned().flatten();
-            let old = old.get(place).cloned().flatten();
+            let file = old.filter(|_| here.contains_key(place));
+            let (new, old) = (there.get(place), here.get(place).cloned().flatten());
             comparisons.push(Comparison {
                 reference: reference.clone(),
                 place: place.clone(),
+                file: file.map(|processor| processor.file.clone()),
                 change: match (old, new) {
-                    (Some(old), Some(new)) if old == new => Change::Same { image: new },
-                    (Some(old), Some(new)) => Change::Move { old, new },
-                    (None, Some(new)) => Change::New { new },
+                    (Some(old), Some(Some(new))) if old == *new => Change::Same { image: old },
+                    (Some(old), Some(Some(new))) => Change::Move {
+                        old,
+                        new: new.clone(),
+                    },
+                    (None, Some(Some(new))) => Change::New { new: new.clone() },
+                    (old, Some(None)) => Change::Pending { old },
                     (old, None) => Change::OnlyInTarget { old },
                 },
             });
@@ -211,6 +251,7 @@ pub fn plan(from: &Standing, to: &Standing) -> Result<PromotionPlan, PromotionEr
         from: from.environment.clone(),
         to: to.environment.clone(),
         commit: from.commit.clone(),
+        target: to.commit.clone(),
         comparisons,
     })
 }

@@ -34,8 +34,6 @@ pub(super) struct Ran {
     pub(super) stdout: Vec<u8>,
     /// Its last part.
     pub(super) stderr: Vec<u8>,
-    /// What is different in its file system, but for the places where folders are mounted.
-    pub(super) changes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,18 +62,15 @@ enum Stop {
     Engine(Error),
 }
 
-/// Runs `body` with `request` on its standard input.
+/// Runs a container that was created, with `request` on its standard input.
 pub(super) async fn run(
     engine: &Engine,
     name: &str,
-    body: ContainerCreateBody,
     request: &str,
     limit: Duration,
     cancel: &CancellationToken,
 ) -> Result<Ran, AcceptanceError> {
     let docker = &engine.docker;
-    let mounted = mounted(&body);
-    create(engine, name, body).await?;
     let options = AttachContainerOptionsBuilder::new()
         .stream(true)
         .stdin(true)
@@ -137,7 +132,6 @@ pub(super) async fn run(
         peak_memory: peak,
         stdout: said.stdout,
         stderr: said.stderr,
-        changes: changes(engine, name, &mounted).await?,
     })
 }
 
@@ -216,39 +210,4 @@ fn wall_seconds(state: &ContainerState) -> Option<f64> {
     let took = at(&state.finished_at)?.duration_since(at(&state.started_at)?);
     // To the millisecond.
     Some((took.as_secs_f64().max(0.0) * 1000.0).round() / 1000.0)
-}
-
-fn mounted(body: &ContainerCreateBody) -> Vec<String> {
-    let host = body.host_config.as_ref();
-    let mounts = host
-        .and_then(|host| host.mounts.as_ref())
-        .into_iter()
-        .flatten();
-    let tmpfs = host
-        .and_then(|host| host.tmpfs.as_ref())
-        .into_iter()
-        .flatten();
-    let targets = mounts.filter_map(|mount| mount.target.clone());
-    targets.chain(tmpfs.map(|(path, _)| path.clone())).collect()
-}
-
-/// The engine makes the places where it mounts something, and folders on the way to them.
-async fn changes(
-    engine: &Engine,
-    name: &str,
-    mounted: &[String],
-) -> Result<Vec<String>, AcceptanceError> {
-    let found = engine
-        .docker
-        .container_changes(name)
-        .await
-        .map_err(|error| failed(format!("compare the files of {name}"), error))?;
-    let ours = |path: &str| {
-        let below = format!("{path}/");
-        mounted
-            .iter()
-            .any(|target| target == path || target.starts_with(&below))
-    };
-    let found = found.into_iter().flatten().map(|change| change.path);
-    Ok(found.filter(|path| !ours(path)).collect())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder};
+use futures_util::future::join_all;
 use process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -24,26 +25,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) async fn connect(cancel: &CancellationToken) -> Result<Self, AcceptanceError> {
-        // The program knows contexts and DOCKER_HOST, and everything else here goes through it.
-        let asked = Command::new("docker")
-            .args([
-                "context",
-                "inspect",
-                "--format",
-                "{{.Endpoints.docker.Host}}",
-            ])
-            .timeout(Duration::from_secs(20))
-            .run(cancel)
-            .await;
-        let address = match asked {
-            Ok(output) => output.stdout_text().trim().to_owned(),
-            Err(error) if error.is_cancelled() => return Err(AcceptanceError::Cancelled),
-            Err(source) => {
-                return Err(AcceptanceError::NoEngine {
-                    source: Box::new(source),
-                });
-            }
-        };
+        let address = address(cancel).await?;
         let docker =
             Docker::connect_with_host(&address).map_err(|error| failed("answer", error))?;
         let docker = docker
@@ -73,21 +55,45 @@ impl Engine {
             .force(true)
             .v(true)
             .build();
-        for name in containers {
-            if let Err(error) = self
-                .docker
-                .remove_container(name, Some(options.clone()))
-                .await
-            {
-                tracing::debug!(%error, name, "not removed yet");
-            }
-        }
+        let gone = containers.iter().map(|name| async {
+            let gone = self.docker.remove_container(name, Some(options.clone()));
+            note(name, gone.await);
+        });
+        join_all(gone).await;
         let options = RemoveVolumeOptionsBuilder::new().force(true).build();
-        for name in volumes {
-            if let Err(error) = self.docker.remove_volume(name, Some(options.clone())).await {
-                tracing::debug!(%error, name, "not removed yet");
-            }
-        }
+        let gone = volumes.iter().map(|name| async {
+            let gone = self.docker.remove_volume(name, Some(options.clone()));
+            note(name, gone.await);
+        });
+        join_all(gone).await;
+    }
+}
+
+fn note(name: &str, gone: Result<(), bollard::errors::Error>) {
+    if let Err(error) = gone {
+        tracing::debug!(%error, name, "not removed yet");
+    }
+}
+
+/// Where the engine is that `docker` on this machine speaks to: the program knows contexts and
+/// `DOCKER_HOST`, and everything else here goes through it.
+pub(crate) async fn address(cancel: &CancellationToken) -> Result<String, AcceptanceError> {
+    let asked = Command::new("docker")
+        .args([
+            "context",
+            "inspect",
+            "--format",
+            "{{.Endpoints.docker.Host}}",
+        ])
+        .timeout(Duration::from_secs(20))
+        .run(cancel)
+        .await;
+    match asked {
+        Ok(output) => Ok(output.stdout_text().trim().to_owned()),
+        Err(error) if error.is_cancelled() => Err(AcceptanceError::Cancelled),
+        Err(source) => Err(AcceptanceError::NoEngine {
+            source: Box::new(source),
+        }),
     }
 }
 

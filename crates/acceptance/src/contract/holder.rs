@@ -1,4 +1,4 @@
-//! A container that holds the folders of a case while they are in memory.
+//! A container that holds the folders of cases while they are in memory.
 //!
 //! The folder for outputs is a volume of type tmpfs: the kernel bounds its bytes and its files, and
 //! nothing of it reaches a disk. It lives as long as a container has it mounted, and the processor's

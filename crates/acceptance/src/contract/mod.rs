@@ -9,6 +9,7 @@ mod container;
 mod engine;
 mod envelope;
 mod holder;
+mod inputs;
 mod judge;
 mod media;
 mod memory;
@@ -20,6 +21,8 @@ mod sources;
 mod spec;
 mod told;
 
+pub(crate) use engine::address as engine_address;
+pub(crate) use inputs::inputs;
 pub(crate) use plan::plan;
 pub use plan::{CasePlan, ContractPlan, RunLimits};
 pub use report::{

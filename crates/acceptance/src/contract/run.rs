@@ -3,20 +3,40 @@ use std::time::{Duration, Instant};
 use bollard::body_full;
 use bollard::query_parameters::UploadToContainerOptionsBuilder;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use futures_util::stream;
 use registry_model::{PinnedImage, ProcessorRef};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Ran};
 use super::engine::{Engine, failed};
 use super::outputs::{self, Outputs};
-use super::spec::{ImageFacts, Spec};
+use super::spec::{self, ImageFacts, Spec};
 use super::told::Told;
 use super::{ArtifactReport, CasePlan, CaseReport, ContractPlan, ContractReport, holder, judge};
 use crate::AcceptanceError;
 
-/// Each has a container of its own at a time, and one that waits.
+/// Each has a container of its own at a time.
 const AT_ONCE: usize = 4;
+/// Starting what holds their folders takes as long as a short run, and all that they write stays in
+/// memory until the last one has ended.
+const HELD_TOGETHER: usize = 8;
+/// So that the next cases begin while the last ones of a group go on.
+const GROUPS_AT_ONCE: usize = 2;
+
+/// A case, its number and its image.
+type Numbered = (usize, CasePlan, PinnedImage);
+
+/// What all cases of a run share.
+struct Run<'a> {
+    engine: &'a Engine,
+    project: &'a str,
+    /// One for each case that may run now.
+    places: &'a Semaphore,
+    told: &'a Told,
+    cancel: &'a CancellationToken,
+}
 
 /// Runs every case, side by side, as part of the stack `project`; the caller removes what an end
 /// half-way leaves of it.
@@ -30,7 +50,7 @@ pub(crate) async fn run(
     let engine = Engine::connect(cancel).await?;
     holder::import(&engine, project).await?;
     let told = Told::new();
-    let pairs: Vec<(usize, CasePlan, PinnedImage)> = plan
+    let pairs: Vec<Numbered> = plan
         .cases
         .iter()
         .enumerate()
@@ -40,17 +60,23 @@ pub(crate) async fn run(
             Some((number, case.clone(), image.clone()))
         })
         .collect();
-    let at_once = AT_ONCE.min(engine.cores as usize * 2);
-    let (engine, told) = (&engine, &told);
-    let work = pairs.into_iter().map(|(number, case, image)| async move {
-        let title = case.title();
-        tracing::info!(target: "pipeline::progress", stage = "acceptance", item = %title, "running the case");
-        one(engine, &case, &image, (project, number), told, cancel).await
-    });
+    let places = Semaphore::new(AT_ONCE.min(engine.cores as usize * 2));
+    let run = Run {
+        engine: &engine,
+        project,
+        places: &places,
+        told: &told,
+        cancel,
+    };
+    let groups: Vec<Vec<Numbered>> = pairs
+        .chunks(HELD_TOGETHER)
+        .map(<[Numbered]>::to_vec)
+        .collect();
+    let work = groups.into_iter().map(|group| together(&run, group));
     let mut cases = Vec::new();
-    let mut ended = stream::iter(work).buffered(at_once);
-    while let Some(case) = ended.next().await {
-        cases.push(case?);
+    let mut ended = stream::iter(work).buffered(GROUPS_AT_ONCE);
+    while let Some(group) = ended.next().await {
+        cases.extend(group?);
     }
     Ok(ContractReport::Ran {
         cases,
@@ -58,25 +84,54 @@ pub(crate) async fn run(
     })
 }
 
-async fn one(
-    engine: &Engine,
-    case: &CasePlan,
-    image: &PinnedImage,
-    (project, number): (&str, usize),
-    told: &Told,
-    cancel: &CancellationToken,
-) -> Result<CaseReport, AcceptanceError> {
-    let facts = facts(engine, image).await?;
-    let spec = Spec {
-        case,
-        image,
-        facts: &facts,
-        project,
-        number,
-        cores: engine.cores,
+/// Runs some cases, whose folders one container holds.
+async fn together(run: &Run<'_>, group: Vec<Numbered>) -> Result<Vec<CaseReport>, AcceptanceError> {
+    let engine = run.engine;
+    let facts = try_join_all(group.iter().map(|(_, _, image)| facts(engine, image))).await?;
+    let specs: Vec<Spec<'_>> = group
+        .iter()
+        .zip(&facts)
+        .map(|((number, case, image), facts)| Spec {
+            case,
+            image,
+            facts,
+            project: run.project,
+            number: *number,
+            cores: engine.cores,
+        })
+        .collect();
+    let Some(first) = specs.first() else {
+        return Ok(Vec::new());
     };
-    let ran = prove(engine, &spec, told, cancel).await;
-    engine.remove(&spec.containers(), &spec.volumes()).await;
+    let holder = first.holder_name();
+    // Opened when the folders are there.
+    let gate = Semaphore::new(0);
+    let hold = async {
+        hold(engine, &holder, &specs).await?;
+        gate.add_permits(specs.len());
+        Ok(())
+    };
+    let work = specs.iter().map(|spec| one(run, spec, &holder, &gate));
+    let ran = tokio::try_join!(hold, try_join_all(work));
+    let volumes: Vec<String> = specs.iter().flat_map(Spec::volumes).collect();
+    engine.remove(&[holder], &volumes).await;
+    ran.map(|((), cases)| cases)
+}
+
+async fn one(
+    run: &Run<'_>,
+    spec: &Spec<'_>,
+    holder: &str,
+    gate: &Semaphore,
+) -> Result<CaseReport, AcceptanceError> {
+    // Neither is ever closed.
+    let _place = run.places.acquire().await;
+    let title = spec.case.title();
+    tracing::info!(target: "pipeline::progress", stage = "acceptance", item = %title, "running the case");
+    create(run.engine, spec, 1).await?;
+    let _held = gate.acquire().await;
+    let ran = prove(run, spec, holder).await;
+    run.engine.remove(&spec.containers(), &[]).await;
     ran
 }
 
@@ -95,21 +150,21 @@ async fn facts(engine: &Engine, image: &PinnedImage) -> Result<ImageFacts, Accep
 }
 
 async fn prove(
-    engine: &Engine,
+    run: &Run<'_>,
     spec: &Spec<'_>,
-    told: &Told,
-    cancel: &CancellationToken,
+    holder: &str,
 ) -> Result<CaseReport, AcceptanceError> {
-    let case = spec.case;
-    hold(engine, spec).await?;
-    let (ran, outputs) = once(engine, spec, 1, cancel).await?;
+    let (case, told) = (spec.case, run.told);
+    // What is created waits: it takes the engine as long as a short run does.
+    let ((ran, outputs), ()) =
+        tokio::try_join!(once(run, spec, holder, 1), create(run.engine, spec, 2))?;
     let first = judge::judge(case, spec.image, &ran, &outputs, told);
     let mut report = report(spec, &ran, &outputs, told);
     report.cost_units = first.cost_units;
     report.violations = first.violations;
     let mut last = ran;
     if report.is_passed() && case.runs() > 1 {
-        let (ran, again) = once(engine, spec, 2, cancel).await?;
+        let (ran, again) = once(run, spec, holder, 2).await?;
         let second = judge::judge(case, spec.image, &ran, &again, told);
         let (one, two) = (first.answer.as_ref(), second.answer.as_ref());
         report.violations = second.violations;
@@ -130,27 +185,26 @@ async fn prove(
     Ok(report)
 }
 
-/// Starts the container that holds the folders, and puts the files of the case into it.
-async fn hold(engine: &Engine, spec: &Spec<'_>) -> Result<(), AcceptanceError> {
-    let name = spec.holder_name();
-    container::create(engine, &name, spec.holder()).await?;
+/// Starts the container that holds the folders, and puts the files of the cases into it.
+async fn hold(engine: &Engine, name: &str, specs: &[Spec<'_>]) -> Result<(), AcceptanceError> {
+    container::create(engine, name, spec::holder(specs)).await?;
     engine
         .docker
-        .start_container(&name, None)
+        .start_container(name, None)
         .await
         .map_err(|error| failed(format!("start {name}"), error))?;
-    if spec.case.files.is_empty() {
-        return Ok(());
+    for spec in specs.iter().filter(|spec| !spec.case.files.is_empty()) {
+        let archive = archive(spec.case).map_err(|source| AcceptanceError::Workspace { source })?;
+        let options = UploadToContainerOptionsBuilder::new()
+            .path(&spec.inputs_in_holder())
+            .build();
+        engine
+            .docker
+            .upload_to_container(name, Some(options), body_full(archive.into()))
+            .await
+            .map_err(|error| failed(format!("put files into {name}"), error))?;
     }
-    let archive = archive(spec.case).map_err(|source| AcceptanceError::Workspace { source })?;
-    let options = UploadToContainerOptionsBuilder::new()
-        .path(Spec::inputs_in_holder())
-        .build();
-    engine
-        .docker
-        .upload_to_container(&name, Some(options), body_full(archive.into()))
-        .await
-        .map_err(|error| failed(format!("put files into {name}"), error))
+    Ok(())
 }
 
 fn archive(case: &CasePlan) -> std::io::Result<Vec<u8>> {
@@ -164,24 +218,31 @@ fn archive(case: &CasePlan) -> std::io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
+/// Creates the container of run number `run`, if there is such a run.
+async fn create(engine: &Engine, spec: &Spec<'_>, run: usize) -> Result<(), AcceptanceError> {
+    match run <= spec.case.runs() {
+        true => container::create(engine, &spec.run_name(run), spec.processor(run)).await,
+        false => Ok(()),
+    }
+}
+
 async fn once(
-    engine: &Engine,
+    run: &Run<'_>,
     spec: &Spec<'_>,
-    run: usize,
-    cancel: &CancellationToken,
+    holder: &str,
+    number: usize,
 ) -> Result<(Ran, Outputs), AcceptanceError> {
     let limits = &spec.case.limits;
     let ran = container::run(
-        engine,
-        &spec.run_name(run),
-        spec.processor(run),
+        run.engine,
+        &spec.run_name(number),
         &spec.case.request,
         Duration::from_secs(limits.seconds),
-        cancel,
+        run.cancel,
     )
     .await?;
-    let folder = Spec::outputs_in_holder(run);
-    let outputs = outputs::read(engine, &spec.holder_name(), &folder, limits.output_mib).await?;
+    let folder = spec.outputs_in_holder(number);
+    let outputs = outputs::read(run.engine, holder, &folder, limits.output_mib).await?;
     Ok((ran, outputs))
 }
 

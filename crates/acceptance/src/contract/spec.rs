@@ -9,6 +9,7 @@ use bollard::models::{
 use registry_model::PinnedImage;
 
 use super::{CasePlan, holder};
+use crate::cleanup::LABEL;
 
 /// What processors read and write, inside the container.
 const INPUTS: &str = "/processor/in";
@@ -24,7 +25,6 @@ const HOLDER_MIB: i64 = 64;
 const HOLDER_PIDS: i64 = 64;
 const SHARED_MIB: i64 = 16;
 const MOST_FILES: u64 = 4096;
-const LABEL: &str = "com.docker.compose.project";
 
 /// What of an image decides how it is locked in.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,7 @@ pub(super) struct Spec<'a> {
 }
 
 impl Spec<'_> {
+    /// What holds the folders of this case and of those after it.
     pub(super) fn holder_name(&self) -> String {
         format!("{}-{}-hold", self.project, self.number)
     }
@@ -58,13 +59,13 @@ impl Spec<'_> {
     }
 
     /// Where the holder has what run number `run` wrote.
-    pub(super) fn outputs_in_holder(run: usize) -> String {
-        format!("/runs/{run}")
+    pub(super) fn outputs_in_holder(&self, run: usize) -> String {
+        format!("/runs/{}-{run}", self.number)
     }
 
     /// Where the holder has the folder for inputs.
-    pub(super) fn inputs_in_holder() -> &'static str {
-        "/in"
+    pub(super) fn inputs_in_holder(&self) -> String {
+        format!("/in/{}", self.number)
     }
 
     pub(super) fn volumes(&self) -> Vec<String> {
@@ -74,34 +75,22 @@ impl Spec<'_> {
     }
 
     pub(super) fn containers(&self) -> Vec<String> {
-        let runs = (1..=self.case.runs()).map(|run| self.run_name(run));
-        runs.chain([self.holder_name()]).collect()
+        let runs = 1..=self.case.runs();
+        runs.map(|run| self.run_name(run)).collect()
     }
 
     fn volume(&self, what: &str) -> String {
         format!("{}-{}-{what}", self.project, self.number)
     }
 
-    /// The container that holds the folders.
-    pub(super) fn holder(&self) -> ContainerCreateBody {
+    /// The folders of this case, for the container that holds them.
+    fn held(&self) -> Vec<Mount> {
         let runs = 1..=self.case.runs();
         let mut mounts: Vec<Mount> = runs
-            .map(|run| self.outputs(run, &Self::outputs_in_holder(run)))
+            .map(|run| self.outputs(run, &self.outputs_in_holder(run)))
             .collect();
-        mounts.extend(self.inputs(Self::inputs_in_holder(), false));
-        ContainerCreateBody {
-            image: Some(holder::image(self.project)),
-            entrypoint: Some(vec![holder::PROGRAM.to_owned()]),
-            user: Some(NOBODY.to_owned()),
-            labels: Some(self.labels()),
-            host_config: Some(HostConfig {
-                mounts: Some(mounts),
-                memory: Some(HOLDER_MIB * MIB),
-                pids_limit: Some(HOLDER_PIDS),
-                ..locked_in()
-            }),
-            ..ContainerCreateBody::default()
-        }
+        mounts.extend(self.inputs(&self.inputs_in_holder(), false));
+        mounts
     }
 
     /// The container of run number `run`.
@@ -223,6 +212,24 @@ impl Spec<'_> {
             }),
             ..Mount::default()
         }
+    }
+}
+
+/// The container that holds the folders of these cases, which are of one run.
+pub(super) fn holder(specs: &[Spec<'_>]) -> ContainerCreateBody {
+    let project = specs.first().map_or("", |spec| spec.project);
+    ContainerCreateBody {
+        image: Some(holder::image(project)),
+        entrypoint: Some(vec![holder::PROGRAM.to_owned()]),
+        user: Some(NOBODY.to_owned()),
+        labels: Some(HashMap::from([(LABEL.to_owned(), project.to_owned())])),
+        host_config: Some(HostConfig {
+            mounts: Some(specs.iter().flat_map(Spec::held).collect()),
+            memory: Some(HOLDER_MIB * MIB),
+            pids_limit: Some(HOLDER_PIDS),
+            ..locked_in()
+        }),
+        ..ContainerCreateBody::default()
     }
 }
 

@@ -25,7 +25,7 @@ const FAULTS: &str = r#"
     - {name: missing, inputs: {do: 'true'}, artifacts: {a: text/plain}}
     - {name: kind, inputs: {do: 'artifact a image/png hello'}, artifacts: {a: image/png}}
     - {name: escape, inputs: {do: 'ln -s /etc/passwd $out/a; mkfifo $out/b'}, artifacts: {a: text/plain}}
-    - {name: elsewhere, inputs: {do: 'for at in /evil /bin/evil /volume/evil /etc/evil /dev/evil /proc/evil; do echo x > $at && status=error; done'}}
+    - {name: through-a-link, inputs: {do: 'ln -s /tmp $out/d; echo x > $out/d/x; ln -s ../../bin/processor $out/e'}, artifacts: {d/x: text/plain, e: text/plain}}
     - {name: full, inputs: {do: 'dd if=/dev/zero of=$out/a bs=1k count=1500; dd if=/dev/zero of=$out/b bs=1k count=1500'}, artifacts: {}}
     - {name: holes, inputs: {do: 'dd if=/dev/zero of=$out/a bs=1 count=1 seek=900000000000'}, artifacts: {}}
     - {name: many-files, inputs: {do: 'i=0; while [ $i -lt 5000 ]; do echo > $out/$i; i=$((i+1)); done'}}
@@ -78,7 +78,10 @@ async fn every_fault_is_told_and_nothing_is_left() {
         escape
         ArtifactNoFile: `a`: kind of entry: expected a file, got a link to `/etc/passwd`
         ArtifactNoFile: `b`: kind of entry: expected a file, got a pipe
-        elsewhere
+        through-a-link
+        ArtifactNoFile: `d`: kind of entry: expected a file, got a link to `/tmp`
+        ArtifactNoFile: `e`: kind of entry: expected a file, got a link to `../../bin/processor`
+        ArtifactMissing: `d/x`: declared artifact: expected text/plain, got nothing
         full
         OutputFull: folder for outputs: expected room left of 2 MiB, got none
         ArtifactUndeclared: `a`: undeclared entry: expected nothing, got a file
@@ -143,6 +146,102 @@ async fn every_fault_is_told_and_nothing_is_left() {
         text.contains("code/x.yaml:7: text/x@1 undeclared: `b`: undeclared entry"),
         "{text}"
     );
+}
+
+/// Where a processor that tries every folder and every file can write.
+#[tokio::test]
+async fn nothing_can_be_written_but_outputs_and_what_is_thrown_away() {
+    let processor = Processor::new().await;
+    let repo = Repo::bare(None);
+    std::fs::write(repo.path("code/given.txt"), "given\n").unwrap();
+    let section = r#"
+  limits: {memory-mib: 256, output-mib: 128}
+  cases:
+    - name: everywhere
+      mode: real
+      files: {in.txt: given.txt}
+      inputs: {do: 'for at in $(busybox find / -path /proc -prune -o -path /sys -prune -o -type d -print | busybox sort); do (echo > $at/evil) 2>/dev/null && echo folder $at >&2; done; for at in $(busybox find / -path /proc -prune -o -path /sys -prune -o -name evil -prune -o ! -type d ! -type l -print | busybox sort); do (: >> $at) 2>/dev/null && echo file $at >&2; done; exit 9'}
+    - name: fills-what-is-thrown-away
+      mode: real
+      inputs: {do: 'for at in /tmp /dev/shm; do dd if=/dev/zero of=$at/x bs=64k count=4096 && status=error; echo $at $(wc -c < $at/x) >&2; busybox rm $at/x; done; i=0; while [ $i -lt 5000 ]; do echo > /tmp/$i || break; i=$((i+1)); done; echo $i files >&2; exit 9'}
+"#;
+    let error = processor
+        .accept(&repo, section, &CancellationToken::new())
+        .await
+        .unwrap_err();
+    let report = error.report().unwrap();
+    let cases = cases(report);
+    insta::assert_snapshot!(cases[0].log.join("\n"), @r"
+    | folder /dev/shm
+    | folder /processor/out
+    | folder /tmp
+    | file /dev/full
+    | file /dev/null
+    | file /dev/pts/ptmx
+    | file /dev/random
+    | file /dev/urandom
+    | file /dev/zero
+    ");
+    insta::assert_snapshot!(cases[1].log.join("\n"), @r"
+    | dd: error writing '/tmp/x': No space left on device
+    | 1025+0 records in
+    | 1024+0 records out
+    | /tmp 67108864
+    | dd: error writing '/dev/shm/x': No space left on device
+    | 257+0 records in
+    | 256+0 records out
+    | /dev/shm 16777216
+    | /bin/processor: eval: line 27: can't create /tmp/4095: No space left on device
+    | 4095 files
+    ");
+    assert_eq!(everything_left_of(&report.project).await, [""; 0]);
+}
+
+/// Some forks fail, and the others live until the one that started them ends or is ended.
+#[tokio::test]
+async fn of_what_forks_without_end_nothing_lives_on() {
+    let processor = Processor::new().await;
+    let repo = Repo::bare(None);
+    // Seconds that no other program on this machine sleeps.
+    let mark = 1_000_000_000 + u64::from(std::process::id());
+    let bomb = format!("(while :; do sleep {mark} & done) & (while :; do sleep {mark} & done) &");
+    let section = format!(
+        "
+  limits: {{seconds: 3, memory-mib: 64, pids: 24}}
+  cases:
+    - {{name: goes-on, inputs: {{do: '{bomb} while :; do :; done'}}}}
+    - {{name: ends, inputs: {{do: '{bomb} while [ $(busybox ls /proc | busybox grep -c ^[0-9]) -lt 20 ]; do :; done; exit 5'}}}}
+"
+    );
+    let cancel = CancellationToken::new();
+    let many = async {
+        while sleeping(mark) < 15 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let many = tokio::time::timeout(Duration::from_secs(60), many);
+    let (ended, many) = tokio::join!(processor.accept(&repo, &section, &cancel), many);
+    many.expect("there were many of them");
+    assert_eq!(sleeping(mark), 0);
+    let error = ended.unwrap_err();
+    let report = error.report().unwrap();
+    for case in cases(report) {
+        let log = case.log.join("\n");
+        assert!(log.contains("can't fork"), "{}: {log}", case.name);
+    }
+    assert!(
+        told(&cases(report)[0]).starts_with("TimeLimit: "),
+        "{report:?}"
+    );
+    assert_eq!(everything_left_of(&report.project).await, [""; 0]);
+}
+
+/// How many processes of this machine, containers included, sleep for so many seconds.
+fn sleeping(seconds: u64) -> usize {
+    let wanted = format!("sleep\0{seconds}\0");
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|it| std::fs::read(it.path().join("cmdline")).ok());
+    lines.filter(|line| line == wanted.as_bytes()).count()
 }
 
 #[tokio::test]

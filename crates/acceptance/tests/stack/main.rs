@@ -9,6 +9,7 @@
 mod contract;
 mod faults;
 mod images;
+mod killed;
 mod machine;
 mod processor;
 mod suite;

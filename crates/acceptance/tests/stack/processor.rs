@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use acceptance::{
-    AcceptanceError, AcceptanceReport, CaseReport, ContractReport, Sources, plan, run,
+    AcceptanceError, AcceptanceOptions, AcceptanceReport, CaseReport, ContractReport, Sources,
+    plan, run,
 };
 use registry_model::{LoadOptions, Registry};
 use tokio_util::sync::CancellationToken;
@@ -42,16 +43,29 @@ impl Processor {
         section: &str,
         cancel: &CancellationToken,
     ) -> Result<AcceptanceReport, AcceptanceError> {
+        self.write(repo, section);
+        accept_as_written(&repo.options, &self.pinned, cancel).await
+    }
+
+    /// Writes its registry file, with an `acceptance` section.
+    pub(crate) fn write(&self, repo: &Repo, section: &str) {
         let text = format!("ref: text/x@1\nbuild: {{dockerfile: D}}\nacceptance:\n{section}");
         std::fs::write(repo.path("code/x.yaml"), text).unwrap();
         std::fs::write(repo.path("code/D"), "FROM scratch\n").unwrap();
-        let options = LoadOptions::new(["code/x.yaml"], "code");
-        let registry = Registry::load(&repo.path(""), &options).unwrap();
-        let sources = Sources::read(&repo.options)?.with_cases(&registry.entries)?;
-        let plan = plan(&repo.options, &sources)?;
-        let images = [("text/x@1".parse().unwrap(), self.pinned.parse().unwrap())];
-        run(&plan, &images, cancel).await
     }
+}
+
+/// Holds the image of the processor to what its registry file says.
+pub(crate) async fn accept_as_written(
+    options: &AcceptanceOptions,
+    pinned: &str,
+    cancel: &CancellationToken,
+) -> Result<AcceptanceReport, AcceptanceError> {
+    let load = LoadOptions::new(["code/x.yaml"], "code");
+    let registry = Registry::load(&options.root, &load).unwrap();
+    let sources = Sources::read(options)?.with_cases(&registry.entries)?;
+    let images = [("text/x@1".parse().unwrap(), pinned.parse().unwrap())];
+    run(&plan(options, &sources)?, &images, cancel).await
 }
 
 impl Drop for Processor {
@@ -64,7 +78,7 @@ impl Drop for Processor {
 pub(crate) fn cases(report: &AcceptanceReport) -> &[CaseReport] {
     match &report.contract {
         ContractReport::Ran { cases, .. } => cases,
-        ContractReport::NotConfigured { add } => panic!("not configured: add {add}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -69,6 +69,20 @@ async fn a_suite_that_hangs_is_ended_with_its_family() {
     assert_eq!(left_of(&report.project).await, [""; 0]);
 }
 
+#[tokio::test]
+async fn what_left_the_process_group_of_a_suite_ends_with_it() {
+    // It holds the pipes of the suite open.
+    let mut repo = Repo::bare(Some("setsid sleep 600 & echo $! > ../pid"));
+    repo.options.timeout = Duration::from_secs(1);
+    let error = repo
+        .accept(&[], &CancellationToken::new())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("still running after 1s, ended"), "{text}");
+    assert!(!alive(&repo.wait_for("pid").await));
+}
+
 /// The suite leaves a grandchild, and a container of its own that is part of the stack.
 const BUSY: &str = r#"
     docker run -d --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" "$IMAGE_NAME" sleep 600

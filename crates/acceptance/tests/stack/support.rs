@@ -1,5 +1,6 @@
 //! A repository with a compose file, and images that need nothing from the network.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -40,7 +41,9 @@ impl Image {
             .expect("busybox is missing; install it with: apt-get install busybox-static");
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("bin")).unwrap();
-        std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
+        let scratch = folder.path().join("tmp");
+        std::fs::create_dir_all(&scratch).unwrap();
+        std::fs::set_permissions(scratch, PermissionsExt::from_mode(0o1777)).unwrap();
         std::fs::copy(busybox, folder.path().join("bin/busybox")).unwrap();
         for applet in [
             "sh",

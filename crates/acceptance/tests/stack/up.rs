@@ -62,7 +62,7 @@ async fn two_stacks_at_once_do_not_meet() {
     assert_ne!(one.project, two.project);
     let address = |report: &acceptance::AcceptanceReport| match &report.stack {
         StackReport::Ran { services, .. } => services[0].address.clone().unwrap(),
-        StackReport::NotConfigured { .. } => panic!("{report:?}"),
+        StackReport::Accepted | StackReport::NotConfigured { .. } => panic!("{report:?}"),
     };
     assert_ne!(address(&one), address(&two));
     for project in [one.project, two.project] {

@@ -1,63 +1,140 @@
+mod annotations;
+mod earlier;
+mod event;
+mod show;
+
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use acceptance::{
-    AcceptanceOptions, AcceptanceReport, ContractReport, Part, Sources, StackReport, SuiteReport,
-    Verdict,
+    AcceptanceError, AcceptanceOptions, AcceptancePlan, AcceptanceReport, Part, Sources, Verdict,
 };
 use registry_model::{Entry, Platform};
 use tokio_util::sync::CancellationToken;
 
-use super::accept_contract as contract;
 use super::args::{AcceptArgs, AcceptPart};
 use super::context::Context;
+use super::output::print;
 use super::report::{self, Report};
 use super::stage::{End, stage};
-use crate::config::Config;
+use super::{summary, trail};
+use crate::config::{Config, Pending};
 use crate::exit::Exit;
 use crate::ui::Failure;
+use annotations::Places;
 
 pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result<Exit, Failure> {
     let to = Report::to(&args.json)?;
+    let config = Config::load(&args.repo.repo)?;
+    if let Some(why) = event::not_asked(config.acceptance.label())? {
+        return skipped(why, &args.repo.repo, &to).await;
+    }
     let context = Context::open(&args.repo)?;
     let entries: Vec<Entry> = context.entries()?.into_iter().cloned().collect();
-    let images = acceptance::guard(&entries, &Platform::linux_amd64())?;
+    let images = match acceptance::guard(&entries, &Platform::linux_amd64()) {
+        Ok(images) => images,
+        Err(error) => {
+            let pending = args.pending.flatten().unwrap_or(config.acceptance.pending);
+            if pending == Pending::Fail || !error.is_pending() {
+                return Err(error.into());
+            }
+            return skipped(waiting(&error), &context.root, &to).await;
+        }
+    };
     let mut options = options(&context.root, &context.config);
     options.only = only(args)?;
     options.cases = (!args.cases.is_empty()).then(|| args.cases.clone());
     let sources = Sources::read(&options)?.with_cases(&entries)?;
     let plan = acceptance::plan(&options, &sources)?;
     let work = async {
+        let plan = match args.again {
+            true => plan,
+            false => earlier::leave_out(plan, &context, &images, cancel).await?,
+        };
         let ended = acceptance::run(&plan, &images, cancel).await;
-        if let Err(error) = &ended
-            && let Some(report) = error.report()
-        {
-            contract::tell(&report.contract, to.is_stdout())?;
-            to.deliver_failed(report);
+        let report = ended.as_ref().map_or_else(AcceptanceError::report, Some);
+        if let Some(report) = report {
+            trail::tell((&context).into(), &trail::of_acceptance(report), cancel).await;
         }
-        Ok(ended?)
+        ended.map_err(|error| failed(error, &plan, &context, &to))
     };
-    let report = stage("acceptance", work, |report| match report.verdict {
-        Verdict::Passed => End::Done(proven(report)),
-        Verdict::NotConfigured => End::NotConfigured(proven(report)),
-        Verdict::Failed => End::Failed(proven(report)),
-    })
-    .await?;
-    super::summary::write(|| contract::markdown(&report.contract))?;
-    let delivered = to.deliver(&report, || {
-        format!(
-            "{}contract: {}\nstack: {}\nsuite: {}\n",
-            contract::table(&report.contract),
-            contract::line(&report.contract),
-            stack(&report.stack),
-            suite(&report.suite)
-        )
-    });
+    let report = stage("acceptance", work, end).await?;
+    finish(&report, &context.root, &to)
+}
+
+/// A stage that is left out: it ends well, as whoever requires it must be able to go on.
+async fn skipped(why: String, root: &Path, to: &Report) -> Result<Exit, Failure> {
+    let report = AcceptanceReport::skipped(why);
+    let report = stage("acceptance", async { Ok(report) }, end).await?;
+    finish(&report, root, to)
+}
+
+/// The same as the error would say, on one line.
+fn waiting(error: &AcceptanceError) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let pins: Vec<&str> = lines.collect();
+    let hint = error.hint().unwrap_or_default();
+    format!("it would {first} {}; {hint}", pins.join(", "))
+}
+
+fn end(report: &AcceptanceReport) -> End {
+    let line = show::line(report);
+    match report.verdict {
+        Verdict::Passed => End::Done(line),
+        Verdict::NotConfigured => End::NotConfigured(line),
+        Verdict::Skipped => End::Skipped(line),
+        Verdict::Failed => End::Failed(line),
+    }
+}
+
+fn finish(report: &AcceptanceReport, root: &Path, to: &Report) -> Result<Exit, Failure> {
+    if let Some(notice) = show::notice(report) {
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "{notice}");
+    }
+    let places = Places {
+        root,
+        directory: None,
+    };
+    summary::write(|| show::markdown(report, &places))?;
+    let delivered = to.deliver(report, || show::text(report));
     let exit = match report.verdict {
-        Verdict::Passed | Verdict::NotConfigured => Exit::Done,
+        Verdict::Passed | Verdict::NotConfigured | Verdict::Skipped => Exit::Done,
         Verdict::Failed => Exit::Acceptance,
     };
     report::ended(Ok(exit), delivered)
+}
+
+/// Shows and writes how far the stage came although it failed.
+fn failed(
+    error: AcceptanceError,
+    plan: &AcceptancePlan,
+    context: &Context,
+    to: &Report,
+) -> Failure {
+    let Some(report) = error.report() else {
+        return error.into();
+    };
+    let suite = plan.suite.get();
+    let places = Places {
+        root: &context.root,
+        directory: suite.map(|suite| suite.directory.as_path()),
+    };
+    let shown = summary::write(|| show::markdown(report, &places));
+    let table = super::accept_contract::table(&report.contract);
+    let told = shown.and_then(|()| match to.is_stdout() {
+        true => Ok(()),
+        false => print(&table),
+    });
+    if let Err(failure) = told {
+        tracing::warn!("failed to {}", failure.error);
+    }
+    to.deliver_failed(report);
+    let annotations = annotations::of_report(report, &places);
+    Failure::from(error).with_annotations(annotations)
 }
 
 /// What is asked for: a case is one of the contract.
@@ -73,24 +150,12 @@ fn only(args: &AcceptArgs) -> Result<Option<Part>, Failure> {
     }
 }
 
-/// One line about what there was to prove.
-fn proven(report: &AcceptanceReport) -> String {
-    match (&report.contract, &report.suite) {
-        (ContractReport::Ran { .. }, SuiteReport::Ran { .. }) => format!(
-            "{}; {}",
-            contract::line(&report.contract),
-            suite(&report.suite)
-        ),
-        (ContractReport::Ran { .. }, _) => contract::line(&report.contract),
-        _ => suite(&report.suite),
-    }
-}
-
 /// The acceptance stage as `pipeline.yml` has it.
 pub(super) fn options(root: &Path, config: &Config) -> AcceptanceOptions {
     let configured = &config.acceptance;
     let mut options = AcceptanceOptions::new(root);
     options.compose_file = configured.compose_file.clone();
+    options.compose_overrides = configured.compose_override.clone();
     options.services = configured.services.clone();
     options.directory = configured
         .directory
@@ -102,44 +167,4 @@ pub(super) fn options(root: &Path, config: &Config) -> AcceptanceOptions {
         options.timeout = Duration::from_secs(seconds);
     }
     options
-}
-
-fn stack(report: &StackReport) -> String {
-    match report {
-        StackReport::Ran {
-            services,
-            up_seconds,
-            ..
-        } => {
-            let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
-            format!("{} healthy after {up_seconds:.1} s", names.join(", "))
-        }
-        StackReport::NotConfigured { add } => format!("not configured: add {add}"),
-    }
-}
-
-fn suite(report: &SuiteReport) -> String {
-    match report {
-        SuiteReport::Ran {
-            command,
-            exit,
-            seconds,
-            cases,
-        } => {
-            let ended = match exit {
-                Some(0) => "passed".to_owned(),
-                Some(code) => format!("failed with exit code {code}"),
-                None => "was ended".to_owned(),
-            };
-            let counted = cases
-                .as_ref()
-                .map(|cases| format!(", {} tests", cases.tests))
-                .unwrap_or_default();
-            format!(
-                "`{}` {ended} after {seconds:.1} s{counted}",
-                command.join(" ")
-            )
-        }
-        SuiteReport::NotConfigured { add } => format!("not configured: add {add}"),
-    }
 }

@@ -2,18 +2,8 @@
 
 use acceptance::{CaseReport, ContractReport};
 
-use super::output::{self, print};
+use super::output;
 use super::summary;
-use crate::ui::Failure;
-
-/// Shows how far the cases came although the stage failed, unless standard output is for the report.
-pub(super) fn tell(report: &ContractReport, quiet: bool) -> Result<(), Failure> {
-    summary::write(|| markdown(report))?;
-    match quiet {
-        true => Ok(()),
-        false => print(&table(report)),
-    }
-}
 
 /// One line about all cases.
 pub(super) fn line(report: &ContractReport) -> String {
@@ -25,6 +15,7 @@ pub(super) fn line(report: &ContractReport) -> String {
                 cases.len()
             )
         }
+        ContractReport::Accepted => "passed already".to_owned(),
         ContractReport::NotConfigured { add } => format!("not configured: add {add}"),
     }
 }

@@ -13,7 +13,7 @@ use super::failures::of_failed_images;
 use super::output::table;
 use super::report::{self, Report};
 use super::stage::{End, stage};
-use super::summary;
+use super::{summary, trail};
 use crate::config::SecretFrom;
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -37,6 +37,7 @@ pub(super) async fn run(args: &BuildArgs, cancel: &CancellationToken) -> Result<
     match stage("build", work, |report| End::Done(counted(report))).await {
         Ok(report) => {
             summary::write(|| summary::of_build(&report, &[]))?;
+            trail::tell((&context).into(), &trail::of_build(&report), cancel).await;
             to.deliver(&report, || show(&report, None))?;
             Ok(Exit::Done)
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use process::Command;
 use tokio_util::sync::CancellationToken;
 
+use super::attest::{COSIGN_PASSWORD, SIGNING_KEY};
 use super::context::set;
 use super::failures::process_failure;
 use crate::exit::Exit;
@@ -15,6 +16,8 @@ pub(super) async fn current(root: &Path, cancel: &CancellationToken) -> Result<S
     let command = Command::new("git")
         .args(["rev-parse", "--verify", "HEAD"])
         .current_dir(root)
+        .env_remove(SIGNING_KEY)
+        .env_remove(COSIGN_PASSWORD)
         .timeout(Duration::from_secs(60));
     match command.run(cancel).await {
         Ok(output) => Ok(output.stdout_text().trim().to_owned()),

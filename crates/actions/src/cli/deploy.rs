@@ -19,6 +19,7 @@ use super::output::table;
 use super::report::{self, Report};
 use super::secrets::{mask_all, nobodys, source};
 use super::stage::{End, stage};
+use super::trail;
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -64,6 +65,7 @@ pub(super) async fn run(args: &DeployArgs, cancel: &CancellationToken) -> Result
         },
     )
     .await?;
+    trail::tell((&context).into(), &trail::of_deploy(&report), cancel).await;
     let delivered = to.deliver(&report, || show(&report));
     let ended = match report.class() {
         None => Ok(Exit::Done),
@@ -114,6 +116,7 @@ fn gate(
         store: images.receipts(),
         policy: context.config.receipts.policy(&context.root)?,
         require,
+        accept_bypass: context.config.receipts.accept_bypass,
     }))
 }
 

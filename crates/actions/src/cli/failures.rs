@@ -27,7 +27,7 @@ pub(super) fn process_failure(error: ProcessError, exit: Exit) -> Failure {
 }
 
 /// The runner shows ten annotations of a level for a step, and drops the others.
-const MOST_ANNOTATIONS: usize = 10;
+pub(super) const MOST_ANNOTATIONS: usize = 10;
 
 /// An annotation is cut at 4096 characters; the log has the rest.
 const LINES_OF_LOG: usize = 10;
@@ -67,7 +67,7 @@ pub(super) fn of_failed_images(failure: &BuildFailure, root: &Path) -> Vec<Annot
 }
 
 /// A folder as the runner names it: relative to the workspace.
-fn in_workspace(folder: &Path) -> Option<PathBuf> {
+pub(super) fn in_workspace(folder: &Path) -> Option<PathBuf> {
     let workspace = match std::env::var_os("GITHUB_WORKSPACE") {
         Some(workspace) if !workspace.is_empty() => workspace.into(),
         _ => std::env::current_dir().ok()?,

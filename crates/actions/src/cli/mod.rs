@@ -3,7 +3,9 @@
 mod accept;
 mod accept_contract;
 mod args;
+mod attest;
 mod audit;
+mod board;
 mod build;
 mod commit;
 mod context;
@@ -12,6 +14,8 @@ mod digests;
 mod doctor;
 mod doctor_modal;
 mod failures;
+mod gather;
+mod history;
 mod matrix;
 mod modal;
 mod output;
@@ -25,7 +29,9 @@ mod rollback;
 mod secrets;
 mod serve;
 mod stage;
+mod status;
 mod summary;
+mod trail;
 mod tree;
 
 use std::io::Write;
@@ -103,10 +109,13 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args, &cancel).await,
         Command::Digests(args) => digests::run(&args, &cancel).await,
         Command::Accept(args) => accept::run(&args, &cancel).await,
+        Command::Attest(args) => attest::run(&args, &cancel).await,
         Command::Receipts(args) => receipts::run(&args, &cancel).await,
         Command::Secrets(args) => secrets::run(&args, &cancel).await,
         Command::Deploy(args) => deploy::run(&args, &cancel).await,
         Command::Audit(args) => audit::run(&args, &cancel).await,
+        Command::Status(args) => Box::pin(status::run(&args, &cancel)).await,
+        Command::Board(args) => Box::pin(board::run(&args, &cancel)).await,
         Command::Rollback(args) => Box::pin(rollback::run(&args, &cancel)).await,
         Command::Promote(args) => promote::run(&args, &cancel).await,
         Command::Rehearse(args) => rehearse::run(&args, &cancel).await,

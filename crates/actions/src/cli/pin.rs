@@ -16,7 +16,7 @@ use super::context::{Context, filled, github, images, non_empty, set};
 use super::output::{set_output, table};
 use super::report::Report;
 use super::stage::{End, stage};
-use super::summary;
+use super::{summary, trail};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -95,6 +95,7 @@ async fn from_report(args: &PinArgs, cancel: &CancellationToken) -> Result<Exit,
     let delivered = to.deliver(&done, || show(&done));
     set_outputs(&done)?;
     summary::write(|| summary::of_pin(&done))?;
+    trail::tell((&context).into(), &trail::of_pin(&done), cancel).await;
     delivered?;
     Ok(Exit::Done)
 }
@@ -156,7 +157,7 @@ fn options(args: &RequestArgs) -> Result<ProposeOptions, Failure> {
 }
 
 /// These files, and the files `*.json` of these folders.
-fn files_in(from: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files_in(from: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut all = Vec::new();
     for path in from {
         if !path.is_dir() {
@@ -179,7 +180,7 @@ fn files_in(from: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         }
         if files.is_empty() {
             let text = format!("find reports in `{}`: it has no `*.json`", path.display());
-            let hint = "each job writes one: `pipeline build --only REF --json FILE`";
+            let hint = "each job writes one with `--json FILE`";
             return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
         }
         files.sort();

@@ -7,7 +7,7 @@ use super::matrix::Matrix;
 use super::output::{table, write};
 use super::report::Report;
 use super::stage::{End, stage};
-use super::summary;
+use super::{summary, trail};
 use crate::exit::Exit;
 use crate::ui::Failure;
 
@@ -23,6 +23,11 @@ pub(super) async fn run(args: &PlanArgs, cancel: &CancellationToken) -> Result<E
         async { Ok(plan::plan(&context.registry, &entries, &images, &options, cancel).await?) };
     let plan = stage("plan", work, end).await?;
     summary::write(|| summary::of_plan(&plan))?;
+    let place = trail::Place {
+        online: !args.offline,
+        ..trail::Place::from(&context)
+    };
+    trail::tell(place, &trail::of_plan(&plan), cancel).await;
     if args.matrix {
         write(&format!("{}\n", Matrix::of(&plan).json()))?;
     } else {

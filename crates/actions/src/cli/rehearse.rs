@@ -96,7 +96,10 @@ fn proof(report: &RehearsalReport, options: &RehearseOptions) -> String {
     for proof in &report.proof {
         let name = proof.reference.to_string();
         let verdict = match &proof.verdict {
-            Verdict::Proven => "✓ live, smoke passed".to_owned(),
+            Verdict::Proven => {
+                let receipts = proof.receipts.len();
+                format!("✓ live, smoke passed, {receipts} receipts")
+            }
             Verdict::Pinned => "✓ pinned".to_owned(),
             Verdict::Differs(why) => format!("✗ {why}"),
         };

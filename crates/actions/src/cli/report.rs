@@ -17,7 +17,7 @@ use crate::ui::Failure;
 const SCHEMA: u32 = 1;
 
 /// No report has as many bytes.
-const LARGEST: u64 = 64 * 1024 * 1024;
+pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// As many symbolic links as Linux follows.
 const MAX_LINKS: usize = 40;

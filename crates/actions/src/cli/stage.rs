@@ -4,6 +4,7 @@ use crate::ui::Failure;
 pub(super) enum End {
     Done(String),
     NotConfigured(String),
+    Skipped(String),
     Failed(String),
 }
 
@@ -19,6 +20,7 @@ pub(super) async fn stage<T>(
         Ok(value) => match end(value) {
             End::Done(line) => ("done", line),
             End::NotConfigured(line) => ("not-configured", line),
+            End::Skipped(line) => ("skipped", line),
             End::Failed(line) => ("failed", line),
         },
         // The whole text comes at the end, once.

@@ -83,7 +83,7 @@ pub(super) async fn resolve(
     }
 }
 
-fn git(repo: &Path) -> Command {
+pub(super) fn git(repo: &Path) -> Command {
     Command::new("git")
         .current_dir(repo)
         .env("GIT_TERMINAL_PROMPT", "0")

@@ -1,5 +1,7 @@
+mod acceptance;
 mod build;
 mod modal;
+mod promotion;
 mod receipts;
 
 use std::collections::BTreeMap;
@@ -9,8 +11,10 @@ use ::receipts::keys::KeyError;
 use registry_model::{Environment, Platform};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use acceptance::{AcceptanceConfig, Pending};
 pub(crate) use build::{Age, BuildConfig, Pair, SecretFrom, SecretPair};
 pub(crate) use modal::ModalConfig;
+pub(crate) use promotion::PromotionConfig;
 pub(crate) use receipts::{ReceiptsConfig, Required};
 
 /// `pipeline.yml` at the root of a repository. Every field has a default, and so has the file.
@@ -35,26 +39,10 @@ pub(crate) struct Config {
     pub(crate) acceptance: AcceptanceConfig,
     /// The deploy stage.
     pub(crate) modal: ModalConfig,
+    /// The way from one environment to the next.
+    pub(crate) promotion: PromotionConfig,
     /// Which receipts are believed.
     pub(crate) receipts: ReceiptsConfig,
-}
-
-/// `acceptance:` of `pipeline.yml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(crate) struct AcceptanceConfig {
-    /// The compose file; default: the first known name in the context or at the root.
-    pub(crate) compose_file: Option<PathBuf>,
-    /// Services to start; default `postgres`, `redis`, `minio`.
-    pub(crate) services: Option<Vec<String>>,
-    /// Where the suite runs; default: the context.
-    pub(crate) directory: Option<PathBuf>,
-    /// The suite; default `make test-acceptance`, when the Makefile has that target.
-    pub(crate) command: Option<Vec<String>>,
-    /// It is ended when it runs longer; default 900.
-    pub(crate) timeout_seconds: Option<u64>,
-    /// More environment for compose and the suite. No place for secrets.
-    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// `pipeline.yml` cannot be used.
@@ -140,14 +128,14 @@ impl Config {
             serde_yaml::from_str(text).map_err(|source| ConfigError::Parse { file, source })?;
         let paths = [
             ("context", &config.context),
-            ("acceptance.compose-file", &config.acceptance.compose_file),
-            ("acceptance.directory", &config.acceptance.directory),
             ("modal.app", &config.modal.app),
         ];
         let paths = paths.map(|(field, path)| (field, path.as_ref()));
         let keys = config.receipts.keys.iter();
         let keys = keys.map(|key| ("receipts.keys", Some(key)));
-        for (field, path) in paths.into_iter().chain(keys) {
+        let acceptance = config.acceptance.paths();
+        let acceptance = acceptance.map(|(field, path)| (field, Some(path)));
+        for (field, path) in paths.into_iter().chain(keys).chain(acceptance) {
             if let Some(path) = path
                 && !stays_inside(path)
             {
@@ -320,6 +308,7 @@ mod tests {
             "context: ../x",
             "modal: {app: /etc/passwd}",
             "acceptance: {directory: a/../../b}",
+            "acceptance: {compose-override: [a.yml, /etc/b.yml]}",
             "build: {secrets: {x: file:../../etc/passwd}}",
         ] {
             assert!(

@@ -20,6 +20,9 @@ pub(crate) struct ReceiptsConfig {
     pub(crate) keys: Vec<PathBuf>,
     /// What is older is not believed; default: age does not matter.
     pub(crate) max_age: Option<Age>,
+    /// Whether what somebody promoted against the rules may be deployed where it went, without the
+    /// receipts that are required there; default: it may not.
+    pub(crate) accept_bypass: bool,
 }
 
 impl ReceiptsConfig {
@@ -95,15 +98,21 @@ impl Config {
     /// A misspelt environment could never be deployed to, or would silently ask for nothing.
     pub(super) fn check_required(&self) -> Result<(), ConfigError> {
         let known = self.environments();
-        let named = self.modal.require.iter();
-        let mut named = named.filter_map(|required| required.0.environment.as_ref());
-        match named.find(|environment| !known.contains(environment)) {
-            None => Ok(()),
-            Some(unknown) => Err(ConfigError::Value {
-                field: "modal.require",
-                problem: format!("`{unknown}` is not in `environments`"),
-            }),
+        let promotion = self.promotion.require.as_deref().unwrap_or_default();
+        let lists = [
+            ("modal.require", self.modal.require.as_slice()),
+            ("promotion.require", promotion),
+        ];
+        for (field, list) in lists {
+            let mut named = list.iter().filter_map(|one| one.0.environment.as_ref());
+            if let Some(unknown) = named.find(|environment| !known.contains(environment)) {
+                return Err(ConfigError::Value {
+                    field,
+                    problem: format!("`{unknown}` is not in `environments`"),
+                });
+            }
         }
+        Ok(())
     }
 
     /// What an image must have proven before it is deployed to `environment`. A requirement that

@@ -1,3 +1,9 @@
+mod action;
+mod earlier;
+mod event;
+mod failed;
+mod stack;
+
 use std::sync::{Arc, Mutex};
 
 use super::bench::{Bench, eventually, interrupt, is_gone, json_file};
@@ -8,8 +14,8 @@ use super::services::with_registry;
 async fn every_pending_pin_is_named() {
     let bench = Bench::new();
     project::runbook(&bench);
-    let ran = bench.pipeline("accept").go().await.ended(13).one_error();
-    ran.says(&[
+    let fails = || bench.pipeline("accept --pending fail");
+    fails().go().await.ended(13).one_error().says(&[
         "text/upper@1",
         "text/lower@1",
         "hint: merge the open pin pull request",
@@ -18,8 +24,61 @@ async fn every_pending_pin_is_named() {
     // Others do not matter to who asks for one.
     let pinned = format!("ghcr.io/acme/models/text-upper@{}", digest('1'));
     bench.write(&file_of("upper"), entry("upper", &pinned));
-    let ran = bench.pipeline("accept --processors text/upper").go().await;
-    ran.ok();
+    fails().words("--processors text/upper").go().await.ok();
+}
+
+#[tokio::test]
+async fn while_a_pin_is_pending_the_stage_is_left_out_and_says_so() {
+    let bench = Bench::new();
+    project::runbook(&bench);
+    let report = bench.path("acceptance.json");
+    let summary = bench.path("summary.md");
+    let accept = || {
+        let run = bench.pipeline("accept --json").arg(&report);
+        let run = run.env("GITHUB_STEP_SUMMARY", &summary);
+        run.env("GITHUB_ACTIONS", "true")
+    };
+    let ran = accept().go().await.ok();
+    for name in ["text/upper@1", "text/lower@1"] {
+        assert!(ran.stdout.contains(name), "{ran:?}");
+    }
+    let text = ran
+        .stdout
+        .replace("code/apps/core/registry/processors", "…");
+    insta::assert_snapshot!(text, @"skipped: it would prove images that are not pinned yet: text/lower@1 in …/text_lower.yaml: `sha256:pending` for linux/amd64, text/upper@1 in …/text_upper.yaml: `sha256:pending` for linux/amd64; merge the open pin pull request, or run build-and-pin for these processors");
+    let notice =
+        "::notice title=Acceptance::skipped: it would prove images that are not pinned yet";
+    ran.says(&["– acceptance ", notice]);
+    let told = json_file(&report);
+    assert_eq!(told["verdict"], "skipped");
+    assert!(told["skipped"].as_str().unwrap().contains("text/upper@1"));
+    let summary = std::fs::read_to_string(&summary).unwrap();
+    assert!(
+        summary.starts_with("### Acceptance: skipped\n"),
+        "{summary}"
+    );
+
+    // The flag wins over the file, as always.
+    bench.write("pipeline.yml", "acceptance: {pending: fail}\n");
+    accept().go().await.ended(13).one_error();
+    accept().words("--pending skip").go().await.ok();
+    accept().env("PIPELINE_PENDING", "").go().await.ended(13);
+    let ran = accept().words("--pending maybe").go().await.ended(2);
+    ran.says(&["--pending", "`skip` or `fail`"]);
+
+    // One for another platform will not come by waiting.
+    bench.write("pipeline.yml", "");
+    let image = format!("ghcr.io/acme/models/text-upper@{}", digest('1'));
+    let arm = entry("upper", "sha256:pending").replace(
+        "oci:   sha256:pending",
+        &format!("platforms: {{arm64: '{image}'}}"),
+    );
+    bench.write(&file_of("upper"), arm);
+    let ran = accept().go().await.ended(13).one_error();
+    ran.says(&[
+        "text/upper@1",
+        "nothing for linux/amd64, only for linux/arm64",
+    ]);
 }
 
 #[tokio::test]
@@ -65,12 +124,14 @@ async fn the_suite_decides() {
         let report = bench.path("acceptance.json");
         let accept = || {
             let run = bench.pipeline("accept --json").arg(&report);
-            run.env("GITHUB_TOKEN", "ghs_not_for_suites")
+            let run = run.env("GITHUB_TOKEN", "ghs_not_for_suites");
+            let run = run.env("SIGNING_KEY", "-----BEGIN PRIVATE KEY-----");
+            run.env("COSIGN_KEY", "cosign.key")
         };
         bench.write(
             "code/Makefile",
             "test-acceptance:\n\t@test $$ADAPTER-$$MODE = local-smoke\n\
-             \t@test -z \"$$GITHUB_TOKEN\"\n\t@grep -q text/upper@1 $$PIPELINE_IMAGES\n",
+             \t@test -z \"$$GITHUB_TOKEN$$SIGNING_KEY$$COSIGN_KEY\"\n\t@grep -q text/upper@1 $$PIPELINE_IMAGES\n",
         );
         let ran = accept().go().await.ok();
         assert!(

@@ -96,7 +96,11 @@ async fn inputs_that_nobody_gives_change_nothing() {
     ran.ended(11).says(&["127.0.0.1:1", "no answer"]);
 
     let report = bench.path("build.json");
-    std::fs::write(&report, r#"{"schema": 1, "built": []}"#).unwrap();
+    std::fs::write(
+        &report,
+        r#"{"schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": []}"#,
+    )
+    .unwrap();
     let pin = bench.pipeline("pin --dry-run --from").arg(&report);
     let ran = as_in("Pin", pin, &[]).go().await.ok();
     assert_eq!(ran.stdout, "every pin is as it should be\n");
@@ -133,7 +137,11 @@ async fn inputs_are_read_and_what_makes_no_sense_is_refused_by_name() {
     assert!(ran.stdout.contains("forced"), "{}", ran.stdout);
 
     let report = bench.path("build.json");
-    std::fs::write(&report, r#"{"schema": 1, "built": []}"#).unwrap();
+    std::fs::write(
+        &report,
+        r#"{"schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": []}"#,
+    )
+    .unwrap();
     let pin = bench
         .pipeline("pin --propose --dry-run --from")
         .arg(&report);

@@ -224,6 +224,7 @@ async fn a_module_that_raises_fails_the_deploy() {
     assert!(ran.stdout.contains("failed"), "{}", ran.stdout);
     let report = world.report();
     assert_eq!(report["apps"][0]["deployed"], "failed");
+    assert_eq!(report["apps"][0]["tried"], true);
     assert!(!report.to_string().contains(SECRET));
     assert!(!world.has_app("text-summarize-v1"));
     world.stop().await;

@@ -1,6 +1,6 @@
 use super::bench::Bench;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "",
     "plan",
     "build",
@@ -12,9 +12,12 @@ const COMMANDS: [&str; 21] = [
     "digests",
     "accept",
     "receipts",
+    "attest",
     "secrets",
     "deploy",
     "audit",
+    "status",
+    "board",
     "rollback",
     "promote",
     "rehearse",
@@ -35,6 +38,21 @@ async fn every_command_explains_itself() {
         all.push_str(&format!("$ pipeline {command} --help\n{}\n", help.stdout));
     }
     insta::assert_snapshot!("help", all);
+}
+
+#[tokio::test]
+async fn no_command_is_forgotten_here() {
+    let help = Bench::new().pipeline("--help").go().await.ok().stdout;
+    let (_, rest) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = rest.split_once("\n\n").unwrap();
+    let names = commands.lines().filter(|line| !line.starts_with("   "));
+    let names: Vec<&str> = names
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(names.len() > 15, "{help}");
+    for name in names {
+        assert!(COMMANDS.contains(&name), "{name}");
+    }
 }
 
 #[tokio::test]

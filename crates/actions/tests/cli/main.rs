@@ -10,7 +10,9 @@
 
 mod accept;
 mod action;
+mod attest;
 mod bench;
+mod board;
 mod build_failures;
 mod deploy;
 mod digests;
@@ -31,4 +33,5 @@ mod report;
 mod secrets;
 mod serve;
 mod services;
+mod status;
 mod workflow;

@@ -29,7 +29,8 @@ async fn report_of(bench: &Bench, digits: [char; 2]) -> String {
             })
         })
         .into();
-    let report = serde_json::json!({ "schema": 1, "built": built });
+    let report =
+        serde_json::json!({ "schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": built });
     let path = bench.path("build.json");
     std::fs::write(&path, report.to_string()).unwrap();
     path.display().to_string()

@@ -33,7 +33,7 @@ pub(crate) fn report(bench: &Bench, plan: &Value, number: usize) -> PathBuf {
         })
         .collect();
     let path = bench.path(&format!("build-{number}.json"));
-    let report = json!({ "schema": 1, "built": built });
+    let report = json!({ "schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": built });
     std::fs::write(&path, report.to_string()).unwrap();
     path
 }

@@ -46,6 +46,9 @@ async fn one_digest_from_source_to_three_environments_twice_in_a_row() {
                 assert_eq!(row["modal"], image, "what stands behind FROM");
                 assert_eq!(row["registry"], image.split('@').nth(1).unwrap());
                 assert_eq!(row["verdict"], "proven");
+                let receipts = row["receipts"].as_array().unwrap().len();
+                let first = row["environment"] == "dev";
+                assert_eq!(receipts, if first { 3 } else { 4 }, "{row}");
                 environments.push(row["environment"].as_str().unwrap());
             }
             assert_eq!(environments, ["dev", "staging", "main"]);

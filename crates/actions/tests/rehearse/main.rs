@@ -11,5 +11,6 @@ mod engine;
 mod example;
 mod faults;
 mod foreign;
+mod gate;
 mod interrupt;
 mod run;

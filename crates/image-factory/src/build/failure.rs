@@ -353,6 +353,7 @@ mod tests {
             stopped: vec!["x/one@1".into()],
             report: BuildReport {
                 schema: 1,
+                ended_at: jiff::Timestamp::UNIX_EPOCH,
                 built: Vec::new(),
             },
         };
@@ -404,6 +405,7 @@ mod tests {
                 stopped: Vec::new(),
                 report: BuildReport {
                     schema: 1,
+                    ended_at: jiff::Timestamp::UNIX_EPOCH,
                     built: Vec::new(),
                 },
             };

@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use oci::{ImageKind, Likeness};
 use registry_model::{PinnedImage, Platform, ProcessorRef};
 use serde::de::DeserializeOwned;
@@ -16,6 +17,8 @@ use crate::plan::{BaseImage, BuildPlan, InputKey, Why, item_name};
 pub struct BuildReport {
     /// The version of this format.
     pub schema: u32,
+    /// When the build was over.
+    pub ended_at: Timestamp,
     /// One for each item of the plan, in its order.
     pub built: Vec<Built>,
 }
@@ -205,7 +208,8 @@ mod tests {
         fs::write(&file, r#"{"built": []}"#).unwrap();
         let error = BuildReport::read(&file).unwrap_err();
         assert!(matches!(error, FactoryError::BadJson { .. }), "{error}");
-        fs::write(&file, r#"{"schema": 1, "built": []}"#).unwrap();
+        let whole = r#"{"schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": []}"#;
+        fs::write(&file, whole).unwrap();
         assert_eq!(BuildReport::read(&file).unwrap().built, []);
     }
 }

@@ -92,6 +92,7 @@ pub async fn build<I: Images>(
     };
     let report = BuildReport {
         schema: 1,
+        ended_at: jiff::Timestamp::now(),
         built: finished.built,
     };
     let (mut failed, mut errors) = (done.failed, finished.failed);

@@ -2,14 +2,16 @@ use crate::FactoryError;
 use crate::build::{BuildReport, Built, Outcome};
 
 /// Makes one report of those of several machines, in their order. What several of them have, as
-/// each reused it, is there once.
+/// each reused it, is there once. It ended when the last of them did.
 ///
 /// # Errors
 /// When they have different images for the same pin, or images of different inputs: then they are
 /// not about the same commit.
 pub fn gather(reports: Vec<BuildReport>) -> Result<BuildReport, FactoryError> {
+    let last = reports.iter().map(|report| report.ended_at).max();
     let mut gathered = BuildReport {
         schema: 1,
+        ended_at: last.unwrap_or_default(),
         built: Vec::new(),
     };
     for built in reports.into_iter().flat_map(|report| report.built) {

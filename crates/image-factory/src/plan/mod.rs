@@ -28,4 +28,4 @@ pub use model::{
 pub use options::PlanOptions;
 pub(crate) use record::CREATED;
 pub use record::{ARTIFACT_TYPE, InputsRecord, MEDIA_TYPE, RecordError};
-pub use run::plan;
+pub use run::{plan, repository};

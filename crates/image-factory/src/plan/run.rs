@@ -192,7 +192,11 @@ pub(crate) fn draft(
         .collect())
 }
 
-fn repository(entry: &Entry, options: &PlanOptions) -> Result<Repository, FactoryError> {
+/// Where the images of an entry go.
+///
+/// # Errors
+/// [`FactoryError::NoRepository`], [`FactoryError::BadRepository`].
+pub fn repository(entry: &Entry, options: &PlanOptions) -> Result<Repository, FactoryError> {
     let file = || entry.file.clone();
     let bad = |source| FactoryError::BadRepository {
         file: file(),

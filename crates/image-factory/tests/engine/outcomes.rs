@@ -133,8 +133,8 @@ async fn an_image_for_two_pins_is_built_once() {
 
         // Only one of them pins it.
         let one = image_factory::build::BuildReport {
-            schema: 1,
             built: vec![first.built[0].clone()],
+            ..first.clone()
         };
         project.pin(&one);
         project.options.rebuild = true;

@@ -24,7 +24,9 @@ fn built(plan: &BuildPlan) -> BuildReport {
             })
         })
         .collect();
-    let report = serde_json::json!({ "schema": 1, "built": built });
+    let report = serde_json::json!({
+        "schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": built
+    });
     serde_json::from_value(report).unwrap()
 }
 

@@ -9,7 +9,7 @@ use registry_model::{Digest, Environment, PinnedImage, Platform, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
 /// Processors × environments at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Board {
     /// The version of this format: 1.
@@ -28,8 +28,20 @@ pub struct Board {
     pub images: BTreeMap<Digest, ImageStory>,
     /// What happened, the newest first.
     pub timeline: Vec<Event>,
-    /// What could not be asked, for people.
+    /// What is not as git has it and belongs to no processor: an app that nobody pins, a secret that
+    /// is missing.
+    pub strays: Vec<String>,
+    /// What could not be asked or is not told here, for people.
     pub notices: Vec<String>,
+}
+
+impl Board {
+    /// How many things are not as git has them, as far as anybody was asked.
+    #[must_use]
+    pub fn drift(&self) -> usize {
+        let cells = self.processors.iter().flat_map(|row| &row.cells);
+        cells.filter(|cell| !cell.drift.is_empty()).count() + self.strays.len()
+    }
 }
 
 /// One processor, on one platform where it has an image for each.
@@ -46,7 +58,7 @@ pub struct Row {
 }
 
 /// One processor in one environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cell {
     /// What the branch of the environment pins; none when it is pending or not there.
@@ -64,12 +76,13 @@ pub struct Cell {
     /// How the pinned image stands with what the next environment asks for, or for the last one
     /// with what it asks for itself.
     pub proofs: Vec<Proof>,
-    /// Why it may not go to the next environment; empty when it may, has, or there is none.
+    /// Why it may not go to the next environment; empty when it may, has, or there is none. What is
+    /// not pinned yet says so, in the last environment too.
     pub why_not: Vec<String>,
 }
 
 /// What Modal runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "state",
     rename_all = "kebab-case",
@@ -77,6 +90,7 @@ pub struct Cell {
 )]
 pub enum Live {
     /// Nobody asked, or Modal could not tell.
+    #[default]
     Unknown,
     /// Nothing.
     Nothing,

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::Path;
 
 use p256::ecdsa::signature::Signer as _;
+use p256::elliptic_curve::rand_core::OsRng;
 use p256::pkcs8::DecodePrivateKey as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -31,6 +32,17 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
+    /// A new key that nobody else has, for as long as this value lives. The operating system makes
+    /// it; a system that has no randomness ends the program.
+    ///
+    /// # Errors
+    /// Never, as far as is known: that is for the public half to say.
+    pub fn generate() -> Result<Self, KeyError> {
+        let key = p256::ecdsa::SigningKey::random(&mut OsRng);
+        let verifying = VerifyingKey::of(*key.verifying_key())?;
+        Ok(Self { key, verifying })
+    }
+
     /// Reads a private key: PKCS#8 (`PRIVATE KEY`), SEC 1 (`EC PRIVATE KEY`), or cosign's with its
     /// password. Opening the latter takes about a second of work.
     ///

@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use registry_model::{Digest, ProcessorRef};
+use registry_model::{Digest, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ use super::text::Text;
 pub(super) const TYPE: &str = "https://slsa.dev/provenance/v1";
 /// How to read the parameters below.
 const BUILD_TYPE: &str = "https://github.com/org/pipeline/receipts/build/v1";
+/// How the URIs of images begin, which tells them from that of the source.
+const IMAGE: &str = "oci://";
 
 /// The image was built. The commit is in the [`Facts`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub struct Build {
     pub processor: Option<ProcessorRef>,
     /// The repository that it was built from.
     pub source: Option<String>,
+    /// The images that it was built from, as far as they are known by digest.
+    #[serde(default)]
+    pub base_images: Vec<PinnedImage>,
     /// The key over all inputs.
     pub input_key: Option<Digest>,
     /// What built it: a URI.
@@ -82,12 +87,20 @@ impl Build {
         if let Some(key) = &self.input_key {
             definition["internalParameters"] = json!({ "inputKey": key.as_str() });
         }
-        if let Some(source) = &self.source {
+        let source = self.source.iter().map(|source| {
             let mut dependency = json!({ "uri": source });
             if let Some(commit) = &facts.commit {
                 dependency["digest"] = json!({ "gitCommit": commit });
             }
-            definition["resolvedDependencies"] = json!([dependency]);
+            dependency
+        });
+        let images = self.base_images.iter().map(|image| {
+            let digest = json!({ "sha256": image.digest.hex() });
+            json!({ "uri": format!("{IMAGE}{image}"), "digest": digest })
+        });
+        let dependencies: Vec<Value> = source.chain(images).collect();
+        if !dependencies.is_empty() {
+            definition["resolvedDependencies"] = dependencies.into();
         }
         let mut details = json!({ "builder": { "id": self.builder }, "metadata": {} });
         let metadata = [
@@ -115,11 +128,16 @@ impl Wire {
         };
         let processor = parameter(&definition.external_parameters, "processor");
         let input_key = parameter(&definition.internal_parameters, "inputKey");
-        let source = definition.resolved_dependencies.into_iter().next();
-        let (source, commit) = match source {
-            Some(first) => (first.uri.map(String::from), first.digest.git_commit()),
-            None => (None, None),
-        };
+        let (mut source, mut commit, mut base_images) = (None, None, Vec::new());
+        for (place, dependency) in definition.resolved_dependencies.into_iter().enumerate() {
+            let uri = dependency.uri.map(String::from);
+            let image = uri.as_deref().and_then(|uri| uri.strip_prefix(IMAGE));
+            match image.map(str::parse) {
+                Some(image) => base_images.extend(image.ok()),
+                None if place == 0 => (source, commit) = (uri, dependency.digest.git_commit()),
+                None => {}
+            }
+        }
         let metadata = self.run_details.metadata;
         let facts = Facts {
             time: metadata.as_ref().and_then(|it| it.finished_on),
@@ -131,6 +149,7 @@ impl Wire {
         let build = Build {
             processor: processor.and_then(|text| text.parse().ok()),
             source,
+            base_images,
             input_key: input_key.and_then(|text| text.parse().ok()),
             builder: self.run_details.builder.id.into(),
             started,

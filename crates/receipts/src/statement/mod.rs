@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 
 /// The type of the statements that are written (in-toto attestation, `spec/v1/statement.md`).
 pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// What this pipeline calls itself, where a type asks who built or who verifies: a URI.
+pub const PIPELINE: &str = "https://github.com/org/pipeline";
 /// What cosign 2 still writes. The fields are the same.
 const STATEMENT_BEFORE: &str = "https://in-toto.io/Statement/v0.1";
 

@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 
 use super::read::Digests;
 use super::text::Text;
-use super::{Facts, Subject};
+use super::{Facts, PIPELINE, Subject};
 
 /// Source: SLSA 1.0, `verification_summary/v1`.
 pub(super) const TYPE: &str = "https://slsa.dev/verification_summary/v1";
-/// Who verifies.
-const VERIFIER: &str = "https://github.com/org/pipeline";
 /// The field for what the type has no place for, and the name of what is verified.
 const KEY: &str = "https://github.com/org/pipeline/receipts/promotion/v1";
 /// What a promotion that passed stands for. Names that begin with `SLSA_` are not ours to give.
@@ -99,7 +97,7 @@ impl Promotion {
             ours["bypass"] = json!({ "by": by, "why": why });
         }
         json!({
-            "verifier": { "id": VERIFIER },
+            "verifier": { "id": PIPELINE },
             "timeVerified": facts.time.map(|time| time.to_string()),
             "resourceUri": resource,
             "policy": { "uri": KEY },

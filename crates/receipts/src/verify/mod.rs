@@ -4,7 +4,7 @@ mod refusal;
 mod standing;
 
 pub use refusal::Refusal;
-pub use standing::{Requirement, Standing, already_accepted, standing};
+pub use standing::{Requirement, Standing, already_accepted, bypass, is_bypass, standing};
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::statement::Receipt;
 use crate::store::{Flaw, Found, Source};
 
 /// How far the clock of who wrote a receipt may be ahead of ours.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Which receipts are believed.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,9 @@ use registry_model::{Digest, Environment};
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
-use crate::statement::{Acceptance, Kind, Outcome, Predicate, Receipt};
+use crate::statement::{
+    Acceptance, Decision, Deployment, Kind, Outcome, Predicate, Receipt, Smoke,
+};
 
 /// A kind of receipt that a rule asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ impl fmt::Display for Requirement {
 pub enum Standing<'a> {
     /// The newest receipt that is believed says that it passed.
     Passed(&'a Verdict),
-    /// It says that it failed.
+    /// It says that it failed; or that something was deployed, and that nobody called it.
     Failed(&'a Verdict),
     /// There are receipts of that kind, by their own word, and none is believed; the newest.
     Refused(&'a Verdict),
@@ -49,8 +51,11 @@ impl Requirement {
             Standing::Failed(verdict) => {
                 let receipt = verdict.receipt.as_ref();
                 let time = receipt.and_then(|receipt| receipt.facts.time);
-                let when = time.map(|time| format!(" at {time}"));
-                Some(format!("{self} failed{}", when.unwrap_or_default()))
+                let when = time.map(|time| format!(" at {time}")).unwrap_or_default();
+                Some(match receipt.and_then(Receipt::outcome) {
+                    Some(Outcome::Passed) => format!("nothing called the {self}{when}"),
+                    Some(Outcome::Failed) | None => format!("{self} failed{when}"),
+                })
             }
             Standing::Refused(verdict) => {
                 let refusal = verdict.refusal.as_ref();
@@ -77,13 +82,48 @@ pub fn standing<'a>(verdicts: &'a [Verdict], requirement: &Requirement) -> Stand
     };
     let candidates = || verdicts.iter().filter(of_kind);
     if let Some(newest) = newest(candidates().filter(|it| it.believed().is_some())) {
-        let outcome = newest.believed().and_then(Receipt::outcome);
-        return match outcome {
-            Some(Outcome::Passed) => Standing::Passed(newest),
-            Some(Outcome::Failed) | None => Standing::Failed(newest),
+        return match newest.believed().is_some_and(is_enough) {
+            true => Standing::Passed(newest),
+            false => Standing::Failed(newest),
         };
     }
     newest(candidates()).map_or(Standing::Missing, Standing::Refused)
+}
+
+/// A deployment that nobody called proves that an app is there, and not that it works.
+fn is_enough(receipt: &Receipt) -> bool {
+    let called = !matches!(
+        receipt.predicate,
+        Predicate::Deployment(Deployment {
+            smoke: Smoke::Skipped,
+            ..
+        })
+    );
+    called && receipt.outcome() == Some(Outcome::Passed)
+}
+
+/// The receipt by which somebody let the image into `environment` against the rules: the newest
+/// promotion there that is believed, if it says so.
+#[must_use]
+pub fn bypass<'a>(verdicts: &'a [Verdict], environment: &Environment) -> Option<&'a Verdict> {
+    let promotion = Requirement {
+        kind: Kind::Promotion,
+        environment: Some(environment.clone()),
+    };
+    match standing(verdicts, &promotion) {
+        Standing::Failed(verdict) if is_bypass(verdict) => Some(verdict),
+        _ => None,
+    }
+}
+
+/// Whether a receipt that is believed is of a promotion against the rules.
+#[must_use]
+pub fn is_bypass(verdict: &Verdict) -> bool {
+    matches!(
+        verdict.believed().map(|receipt| &receipt.predicate),
+        Some(Predicate::Promotion(promotion))
+            if matches!(promotion.decision, Decision::Bypassed { .. })
+    )
 }
 
 /// The receipt by which the image need not be tested again: the newest believed one of this suite

@@ -81,6 +81,7 @@ pub(crate) fn all_kinds(image: &PinnedImage) -> Vec<Receipt> {
     let build = Predicate::Build(Build {
         processor: Some("llm/litellm@1".parse().unwrap()),
         source: Some("git+https://github.com/acme/app".to_owned()),
+        base_images: vec![image.repository.at(digest('b'))],
         input_key: Some(digest('f')),
         builder: "https://github.com/acme/app/.github/workflows/build.yml".to_owned(),
         started: Some(time("2026-03-01T08:00:00Z")),

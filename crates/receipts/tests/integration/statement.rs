@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 use receipts::statement::{
-    Decision, Facts, Kind, LONGEST_STATEMENT, Outcome, Predicate, Receipt, Smoke,
+    Build, Decision, Facts, Kind, LONGEST_STATEMENT, Outcome, Predicate, Receipt, Smoke,
 };
 use serde_json::{Value, json};
 
-use crate::common::{all_kinds, digest, image, time};
+use crate::common::{all_kinds, digest, facts, image, time};
 
 fn json_of(receipt: &Receipt) -> Value {
     serde_json::from_slice(&receipt.to_statement()).unwrap()
@@ -64,6 +64,12 @@ fn the_standard_types_are_written_as_specified() {
               "uri": "git+https://github.com/acme/app",
               "digest": {
                 "gitCommit": "9fceb02d0ae598e95dc970b74767f19372d61af8"
+              }
+            },
+            {
+              "uri": "oci://ghcr.io/acme/app@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+              "digest": {
+                "sha256": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
               }
             }
           ]
@@ -345,4 +351,19 @@ proptest! {
             drop(read(&written));
         }
     }
+}
+
+#[test]
+fn base_images_are_not_taken_for_the_source() {
+    let image = image('a');
+    let build = Build {
+        base_images: vec![image.repository.at(digest('b'))],
+        builder: "x".to_owned(),
+        ..Build::default()
+    };
+    let receipt = Receipt::about(&image, facts(9), Predicate::Build(build));
+    assert_eq!(
+        Receipt::from_statement(&receipt.to_statement()),
+        Ok(receipt)
+    );
 }

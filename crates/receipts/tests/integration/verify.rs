@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use receipts::dsse::{Envelope, Signature};
-use receipts::statement::{Kind, Outcome, Receipt};
+use receipts::statement::{Deployment, Kind, Outcome, Predicate, Receipt, Smoke};
 use receipts::store::{Flaw, Found};
 use receipts::verify::{
     Policy, Refusal, Requirement, Standing, Verdict, already_accepted, standing,
@@ -239,6 +239,37 @@ fn the_newest_receipt_that_is_believed_counts() {
     assert_eq!(
         (staging.to_string(), anywhere.to_string()),
         ("deployment in staging".into(), "deployment".into())
+    );
+}
+
+#[test]
+fn a_deployment_that_nobody_called_is_not_enough() {
+    let here = image('a');
+    let deployed = |hour, smoke| {
+        let deployment = Predicate::Deployment(Deployment {
+            outcome: Outcome::Passed,
+            app: "llm-litellm-v1".to_owned(),
+            version: Some(7),
+            smoke,
+        });
+        found(
+            &here,
+            signed(&Receipt::about(&here, facts(hour), deployment)),
+        )
+    };
+    let wanted = Requirement {
+        kind: Kind::Deployment,
+        environment: "dev".parse().ok(),
+    };
+    let lacks = |found: &[Found]| wanted.lacks(&strict().judge(found, time(NOW)));
+    assert_eq!(lacks(&[deployed(9, Smoke::Passed)]), None);
+    assert_eq!(
+        lacks(&[deployed(9, Smoke::Passed), deployed(10, Smoke::Skipped)]).as_deref(),
+        Some("nothing called the deployment in dev at 2026-03-01T10:00:00Z")
+    );
+    assert_eq!(
+        lacks(&[deployed(11, Smoke::Passed), deployed(10, Smoke::Skipped)]),
+        None
     );
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use acceptance::{AcceptancePlan, Configured, ContractReport, Sources, StackReport, SuiteReport};
@@ -9,13 +10,14 @@ use super::scene::Scene;
 use super::stages::Stages;
 use super::{RehearseError, RehearseOptions};
 
-/// Proves the pinned images on the stack, with the suite, as far as the repository has them.
+/// Proves the pinned images on the stack, with the suite, as far as the repository has them. Returns
+/// whether each image that is used was accepted.
 pub(super) async fn run(
     scene: &Scene<'_>,
     registry: &Registry,
     report: &mut RehearsalReport,
     progress: &mut Stages<'_>,
-) -> Result<(), RehearseError> {
+) -> Result<bool, RehearseError> {
     progress.start("accept");
     let images = acceptance::guard(&registry.entries, &Platform::linux_amd64())?;
     let plan = plan(scene.options, registry, scene.root())?;
@@ -32,7 +34,15 @@ pub(super) async fn run(
     if let SuiteReport::Ran { command, .. } = &ran.suite {
         parts.push(format!("`{}` passed", command.join(" ")));
     }
+    let mut accepted = BTreeSet::new();
+    let receipts = scene.attest(|facts| {
+        let drafts = acceptance::receipts(&ran, facts);
+        accepted.extend(drafts.iter().map(|draft| draft.image.clone()));
+        drafts
+    });
+    let receipts = receipts.await?;
     if ran.verdict.is_passed() {
+        parts.push(format!("{receipts} receipts"));
         parts.extend(missing.iter().map(|add| format!("not configured: {add}")));
         progress.done(parts.join("; "));
     } else {
@@ -40,7 +50,7 @@ pub(super) async fn run(
         progress.not_configured(&parts.join("; "));
     }
     report.acceptance = Some(ran);
-    Ok(())
+    Ok(images.iter().all(|(_, used)| accepted.contains(used)))
 }
 
 /// Whether this machine has what the stage needs: better known before ten minutes of building.
@@ -70,7 +80,7 @@ fn plan(
 fn held(contract: &ContractReport) -> Option<String> {
     match contract {
         ContractReport::Ran { cases, .. } => Some(format!("{} cases held", cases.len())),
-        ContractReport::NotConfigured { .. } => None,
+        ContractReport::Accepted | ContractReport::NotConfigured { .. } => None,
     }
 }
 
@@ -81,13 +91,13 @@ fn healthy(stack: &StackReport) -> Option<String> {
             let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
             Some(format!("{} healthy", names.join(", ")))
         }
-        StackReport::NotConfigured { .. } => None,
+        StackReport::Accepted | StackReport::NotConfigured { .. } => None,
     }
 }
 
 fn add<T>(part: &Configured<T>) -> Option<&str> {
     match part {
-        Configured::Configured(_) => None,
+        Configured::Configured(_) | Configured::Accepted => None,
         Configured::NotConfigured { add } => Some(add),
     }
 }

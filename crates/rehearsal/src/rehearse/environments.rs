@@ -1,11 +1,13 @@
 use std::path::{Path, PathBuf};
 
 use modal_deploy::deploy::{AppFile, DeployOptions, ModalCli, plan as plan_deploy};
+use modal_deploy::gate::Gate;
 use modal_deploy::{DeployReport, Deployed, ErrorClass, Processor, RunOptions, Verdict, secrets};
 use promotion::{PromotionReport, Standing};
 use registry_model::{Environment, Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
+use super::attest::Asked;
 use super::report::RehearsalReport;
 use super::scene::Scene;
 use super::secrets::made_up;
@@ -42,18 +44,20 @@ pub(super) fn usual_app(options: &RehearseOptions) -> PathBuf {
     options.registry.context.join("modal_app.py")
 }
 
-/// Writes the secrets, deploys what is pinned in the working tree, and smoke-tests it.
+/// Writes the secrets, deploys what is pinned in the working tree, and smoke-tests it; nothing that
+/// the gate does not let through.
 pub(super) async fn deploy(
     scene: &Scene<'_>,
     app: &Path,
     environment: &Environment,
-    registry: &Registry,
+    gate: Gate,
     report: &mut RehearsalReport,
     progress: &mut Stages<'_>,
 ) -> Result<(), RehearseError> {
     let Some(modal) = &scene.servers.modal else {
         return Ok(());
     };
+    let registry = Registry::load(scene.root(), &scene.options.registry)?;
     let platform = Platform::linux_amd64();
     let processors: Vec<Processor> = registry
         .entries
@@ -61,7 +65,7 @@ pub(super) async fn deploy(
         .filter(|entry| entry.enabled)
         .map(|entry| Processor::from_entry(entry, &platform))
         .collect();
-    let values = made_up(registry)?;
+    let values = made_up(&registry)?;
     let secrets = secrets::plan(&processors, &secrets::shared(), &values, environment)?;
     let plan = plan_deploy(&processors, &secrets)?;
     let mut deploying = DeployOptions::new(scene.root());
@@ -69,6 +73,7 @@ pub(super) async fn deploy(
     deploying.code.clone_from(&scene.options.modal_code);
     deploying.commit = Some(scene.scratch.head(scene.cancel).await?);
     let run = RunOptions {
+        gate: Some(gate),
         smoke: Some(scene.options.smoke.clone()),
         create_environment: true,
         registry: Some(scene.servers.images.clone().into()),
@@ -76,8 +81,11 @@ pub(super) async fn deploy(
     };
     let done = modal_deploy::run(&modal.control, &plan, &secrets, &run, scene.cancel).await?;
     let outcome = judge(&done, environment);
+    let receipts = scene
+        .attest(|facts| modal_deploy::receipts(&done, facts))
+        .await?;
     let summary = format!(
-        "{} secrets written, {} apps live, every smoke test passed",
+        "{} secrets written, {} apps live, every smoke test passed; {receipts} receipts",
         done.secrets.written().len(),
         done.apps.len()
     );
@@ -129,14 +137,15 @@ fn not_deployed(report: &DeployReport) -> Vec<String> {
     secrets.chain(apps).collect()
 }
 
-/// Merges the registry files of `from` into `to`, leaves the working tree there, and returns what
-/// it pins now.
+/// Merges the registry files of `from` into `to`, if all may go there, and leaves the working tree
+/// there.
 pub(super) async fn promote(
     scene: &Scene<'_>,
+    asked: Asked,
     from: &Environment,
     to: &Environment,
     progress: &mut Stages<'_>,
-) -> Result<(PromotionReport, Registry), RehearseError> {
+) -> Result<PromotionReport, RehearseError> {
     progress.start(&format!("promote {to}"));
     let mut standings = Vec::new();
     for environment in [to, from] {
@@ -154,15 +163,23 @@ pub(super) async fn promote(
         ));
     }
     let plan = promotion::plan(&standings[1], &standings[0])?;
-    let done = promotion::run(&plan, &scene.servers.repo, scene.cancel).await?;
-    let registry = scene.at(to).await?;
+    let merging = promotion::RunOptions {
+        merge: true,
+        admissions: scene.notary.admit(asked, &plan, scene.cancel).await?,
+        ..promotion::RunOptions::default()
+    };
+    let done = promotion::run(&plan, &merging, &scene.servers.repo, scene.cancel).await?;
+    scene.at(to).await?;
+    let receipts = scene
+        .attest(|facts| promotion::receipts(&done, facts))
+        .await?;
     progress.done(match &done.pull_request {
         Some(request) => format!(
-            "{} pins from {from}; pull request #{} merged",
+            "{} pins from {from}; pull request #{} merged; {receipts} receipts",
             done.moves.len(),
             request.number
         ),
         None => format!("{from} and {to} pin the same digests"),
     });
-    Ok((done, registry))
+    Ok(done)
 }

@@ -81,6 +81,12 @@ pub enum RehearseError {
     /// The promotion.
     #[error(transparent)]
     Promotion(#[from] PromotionError),
+    /// The key of the rehearsal.
+    #[error(transparent)]
+    Key(#[from] receipts::keys::KeyError),
+    /// Receipts could not be stored or read.
+    #[error(transparent)]
+    Receipts(#[from] receipts::ReceiptsError),
     /// A base image of the engine cannot be brought to the registry.
     #[error("push base image `{image}` to the registry of the rehearsal")]
     Base {
@@ -149,6 +155,7 @@ impl RehearseError {
             Self::Acceptance(error) => error.hint(),
             Self::Modal(error) => error.hint(),
             Self::Promotion(error) => error.hint(),
+            Self::Receipts(error) => error.hint(),
             Self::NotDeployed { hint, .. } => hint.clone(),
             Self::NothingEnabled { .. } => {
                 Some("take `enabled: false` out of a registry file".to_owned())
@@ -176,6 +183,7 @@ impl RehearseError {
             Self::Acceptance(error) => error.is_cancelled(),
             Self::Modal(error) => error.is_cancelled(),
             Self::Promotion(error) => error.is_cancelled(),
+            Self::Receipts(error) => error.is_cancelled(),
             _ => false,
         }
     }

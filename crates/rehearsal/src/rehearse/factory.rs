@@ -42,8 +42,11 @@ pub(super) async fn make(
         .iter()
         .filter(|one| one.decision == Outcome::Built)
         .count();
+    let receipts = scene
+        .attest(|facts| build::receipts(&built, None, facts))
+        .await?;
     progress.done(format!(
-        "{count} built and pushed, each digest confirmed by the registry"
+        "{count} built and pushed, each digest confirmed by the registry; {receipts} receipts"
     ));
     report.build = Some(built.clone());
 

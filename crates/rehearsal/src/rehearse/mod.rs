@@ -2,6 +2,7 @@
 
 mod acceptance_stage;
 mod again;
+mod attest;
 mod bases;
 mod environments;
 mod error;

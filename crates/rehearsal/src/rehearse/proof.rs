@@ -1,3 +1,4 @@
+use receipts::verify::Requirement;
 use registry_model::{Digest, Environment, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,10 @@ pub struct ProofRow {
     pub modal: Option<String>,
     /// Whether the smoke test of the deployed version passed; `None` without a Modal app.
     pub smoke: Option<bool>,
+    /// What of what is asked of it here has been proven, by receipts that are believed.
+    pub receipts: Vec<Requirement>,
+    /// Why the rest has not.
+    pub lacking: Vec<String>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -26,7 +31,8 @@ pub struct ProofRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Git, the registry and the control plane name the same digest, and it answered.
+    /// Git, the registry and the control plane name the same digest, it answered, and it has all
+    /// receipts.
     Proven,
     /// Git and the registry agree; nothing is deployed, as there is no Modal app.
     Pinned,
@@ -63,6 +69,9 @@ impl ProofRow {
             }
             Some(_) => {}
         }
+        if !self.lacking.is_empty() {
+            return Verdict::Differs(self.lacking.join(", "));
+        }
         match (&self.modal, self.smoke) {
             (None, _) => Verdict::Pinned,
             (Some(from), _) if *from != pin.to_string() => {
@@ -95,6 +104,8 @@ mod tests {
             git: Some(pin),
             registry: Some(digest('a')),
             smoke: Some(true),
+            receipts: Vec::new(),
+            lacking: Vec::new(),
             verdict: Verdict::Pinned,
         }
     }
@@ -117,6 +128,13 @@ mod tests {
                     ..row()
                 },
                 "registry answers bbbb",
+            ),
+            (
+                ProofRow {
+                    lacking: vec!["no receipt of acceptance".into()],
+                    ..row()
+                },
+                "no receipt of acceptance",
             ),
             (
                 ProofRow {

@@ -3,10 +3,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use image_factory::build::Built;
-use registry_model::{Environment, Platform, ProcessorRef, Registry};
+use registry_model::{Environment, PinnedImage, Platform, ProcessorRef, Registry};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use super::attest::{Asked, Notary};
 use super::proof::{ProofRow, Verdict};
 use super::report::RehearsalReport;
 use super::scene::Scene;
@@ -113,6 +114,7 @@ async fn everything(
     ));
 
     let scene = Scene {
+        notary: Notary::new(&servers.images)?,
         options,
         first,
         scratch,
@@ -121,21 +123,24 @@ async fn everything(
         cancel,
     };
     let made = factory::make(&scene, &registry, report, progress).await?;
-    let mut registry = scene.at(first).await?;
-    acceptance_stage::run(&scene, &registry, report, progress).await?;
+    let registry = scene.at(first).await?;
+    let asked = Asked {
+        acceptance: acceptance_stage::run(&scene, &registry, report, progress).await?,
+        deployment: app.is_some(),
+    };
 
     let mut previous: Option<&Environment> = None;
     for environment in &options.environments {
         if let Some(from) = previous {
-            let (promoted, pinned) =
-                environments::promote(&scene, from, environment, progress).await?;
+            let promoted =
+                environments::promote(&scene, asked, from, environment, progress).await?;
             report.promotions.push(promoted);
-            registry = pinned;
         }
         progress.start(&format!("deploy {environment}"));
         match &app {
             Some(app) => {
-                environments::deploy(&scene, app, environment, &registry, report, progress).await?;
+                let gate = scene.notary.gate(asked, previous, environment);
+                environments::deploy(&scene, app, environment, gate, report, progress).await?;
             }
             None => progress.not_configured(&format!(
                 "add `{}` with a `{}` function, or name your app in `modal.app` of pipeline.yml",
@@ -152,7 +157,7 @@ async fn everything(
     report.again = Some(again);
 
     progress.start("proof");
-    report.proof = prove(&scene, report, &made).await?;
+    report.proof = prove(&scene, asked, report, &made).await?;
     let differing: Vec<String> = report
         .proof
         .iter()
@@ -167,13 +172,18 @@ async fn everything(
         return Err(RehearseError::NotProven { rows: differing });
     }
     progress.done(format!(
-        "{} digests, one and the same in {}",
+        "{} digests, one and the same in {}; {} receipts asked for and believed",
         made.len(),
         if app.is_some() {
             "git, the registry and every environment"
         } else {
             "git and the registry"
-        }
+        },
+        report
+            .proof
+            .iter()
+            .map(|row| row.receipts.len())
+            .sum::<usize>()
     ));
     Ok(())
 }
@@ -181,17 +191,29 @@ async fn everything(
 /// Asks git, the registry and the control plane what each environment runs.
 async fn prove(
     scene: &Scene<'_>,
+    asked: Asked,
     report: &RehearsalReport,
     made: &BTreeMap<ProcessorRef, Built>,
 ) -> Result<Vec<ProofRow>, RehearseError> {
     let platform = Platform::linux_amd64();
     let mut rows = Vec::new();
     let servers = scene.servers;
+    let images: Vec<PinnedImage> = made.values().map(|built| built.image.clone()).collect();
+    let proven = scene.notary.judge(&images, scene.cancel).await?;
     for environment in &scene.options.environments {
         let registry = scene.at(environment).await?;
         for entry in registry.entries.iter().filter(|entry| entry.enabled) {
             let built = made.get(&entry.reference);
             let git = entry.pinned(&platform).cloned();
+            let verdicts = git.as_ref().and_then(|pin| proven.get(pin));
+            let verdicts = verdicts.map_or(&[][..], Vec::as_slice);
+            let (mut receipts, mut lacking) = (Vec::new(), Vec::new());
+            for required in asked.of_live(environment, environment != scene.first) {
+                match required.lacks(verdicts) {
+                    None => receipts.push(required),
+                    Some(why) => lacking.push(why),
+                }
+            }
             // Not the pin looked up by itself: what the registry says the inputs were built to.
             let registry = match built {
                 Some(built) if servers.images.exists(&built.image).await? => {
@@ -221,6 +243,8 @@ async fn prove(
                     .map(|modal| modal.server.deployed(environment, &app))
                     .map(|live| live.map_or_else(String::new, |live| live.from_image)),
                 smoke: deployed.map(|app| app.smoke.verdict == modal_deploy::Verdict::Passed),
+                receipts,
+                lacking,
                 verdict: Verdict::Pinned,
             };
             rows.push(row.judge(built.map(|built| &built.image.digest)));

@@ -2,9 +2,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use image_factory::plan::PlanOptions;
+use receipts::statement::{Draft, Facts};
 use registry_model::{Environment, Registry};
 use tokio_util::sync::CancellationToken;
 
+use super::attest::Notary;
 use super::run::repository_name;
 use super::scratch::Scratch;
 use super::servers::Servers;
@@ -17,6 +19,8 @@ pub(super) struct Scene<'a> {
     pub(super) first: &'a Environment,
     pub(super) scratch: &'a Scratch,
     pub(super) servers: &'a Servers,
+    /// Signs what the stages prove.
+    pub(super) notary: Notary,
     /// `base-images`, with those that only the engine has brought to the registry.
     pub(super) base_images: BTreeMap<String, String>,
     pub(super) cancel: &'a CancellationToken,
@@ -34,6 +38,15 @@ impl Scene<'_> {
             .sync(&self.servers.git_dir(), environment.as_str(), self.cancel)
             .await?;
         Ok(Registry::load(self.root(), &self.options.registry)?)
+    }
+
+    /// Stores what `receipts` makes of these facts, and says how many that are.
+    pub(super) async fn attest(
+        &self,
+        receipts: impl FnOnce(&Facts) -> Vec<Draft>,
+    ) -> Result<usize, RehearseError> {
+        let facts = Notary::facts(self.scratch.head(self.cancel).await?);
+        self.notary.attest(&receipts(&facts), self.cancel).await
     }
 
     /// How to plan, so that everything goes to the registry of the rehearsal.

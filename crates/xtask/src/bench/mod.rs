@@ -3,6 +3,8 @@
 //! A measurement is the median of several runs, ours and the baseline taking turns, so that a
 //! busy moment of the machine meets both. The exit code does not depend on the targets.
 
+mod acceptance;
+mod board;
 mod factory;
 mod far_registry;
 mod files;
@@ -26,7 +28,7 @@ use crate::workspace;
 use row::Row;
 
 /// Every group there is.
-const GROUPS: [&str; 3] = ["skeleton", "factory", "modal"];
+const GROUPS: [&str; 5] = ["skeleton", "factory", "modal", "acceptance", "board"];
 
 /// What to measure, and where the numbers go.
 #[derive(Debug, clap::Args)]
@@ -37,7 +39,8 @@ pub(crate) struct BenchArgs {
     /// Also writes the rows to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Also writes the groups `factory` and `modal` to docs/benchmarks
+    /// Also writes the groups `factory`, `modal` and `acceptance` to docs/benchmarks, and the pictures of `board`
+    /// to docs
     #[arg(long)]
     write_docs: bool,
     /// Only this part of the group `factory`
@@ -82,6 +85,13 @@ pub(crate) async fn command(
     }
     if wanted("modal") {
         let measured = modal::rows(&root, &tools, *no_install, *write_docs, cancel);
+        rows.extend(measured.await?);
+    }
+    if wanted("board") {
+        rows.extend(board::rows(&root, &tools, *no_install, *write_docs, cancel).await?);
+    }
+    if wanted("acceptance") {
+        let measured = acceptance::rows(&root, &tools, *no_install, *write_docs, cancel);
         rows.extend(measured.await?);
     }
     say::data(row::table(&rows));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::newer;
-use super::plan::{IMAGES, PACKAGES};
+use super::plan::{BROWSERS, IMAGES, PACKAGES};
 use super::privilege::Privilege;
 use super::probe::{ask, ask_why};
 use super::python::{self, Python};
@@ -90,6 +90,7 @@ pub(crate) async fn detect(
         .filter(|value| !value.is_empty());
     let programs = PROGRAMS
         .into_iter()
+        .chain(BROWSERS)
         .filter(|name| tools.find(name).is_some())
         .collect();
     let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();

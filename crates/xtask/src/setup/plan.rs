@@ -13,9 +13,10 @@ const COMPOSE: [u64; 1] = [2];
 const COSIGN: [u64; 1] = [2];
 
 /// Packages that a plan may ask about.
-pub(crate) const PACKAGES: [&str; 19] = [
+pub(crate) const PACKAGES: [&str; 20] = [
     "busybox-static",
     "cgroupfs-mount",
+    "chromium",
     "containerd",
     "cosign",
     "docker-buildx",
@@ -43,6 +44,14 @@ pub(crate) const IMAGES: [&str; 4] = [
     "pipeline-example/s3:debian",
 ];
 
+/// Browsers that the tests can tell what to do; one is enough.
+pub(crate) const BROWSERS: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
 /// What the machine is made ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -64,6 +73,7 @@ pub(crate) fn plan(facts: &Facts, purpose: Purpose) -> Vec<Step> {
     draft.client();
     draft.plugins();
     draft.cosign(purpose);
+    draft.browser(purpose);
     draft.engine(purpose);
     draft.python();
     draft.own_tools(purpose);
@@ -147,6 +157,19 @@ impl Draft<'_> {
             self.package("cosign");
         } else {
             self.newer(Part::Cosign, "cosign 2 or newer");
+        }
+    }
+
+    fn browser(&mut self, purpose: Purpose) {
+        let mut known = BROWSERS.iter();
+        if purpose != Purpose::Test || known.any(|it| self.facts.programs.contains(it)) {
+            return;
+        }
+        if self.facts.system == "ubuntu" {
+            // Its package is a snap, which does not see the folders of the tests.
+            self.by_hand("Chrome".to_owned(), "see https://www.google.com/chrome/");
+        } else {
+            self.package("chromium");
         }
     }
 

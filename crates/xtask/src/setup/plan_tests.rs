@@ -68,6 +68,7 @@ fn ready() -> Facts {
         "docker-registry",
         "cargo-deny",
         "cosign",
+        "google-chrome",
         "docker",
     ]);
     facts.modal = true;
@@ -100,6 +101,25 @@ fn tests_need_busybox_even_when_the_images_are_there() {
 }
 
 #[test]
+fn tests_need_one_browser_and_rehearsals_none() {
+    let mut facts = ready();
+    for browser in BROWSERS {
+        facts.programs.retain(|program| !BROWSERS.contains(program));
+        facts.programs.insert(browser);
+        assert_eq!(plan(&facts, Purpose::Test), [], "{browser}");
+    }
+    facts.programs.retain(|program| !BROWSERS.contains(program));
+    assert_eq!(plan(&facts, Purpose::Rehearse), []);
+    insta::assert_snapshot!(lines(&facts, Purpose::Test), @"installing packages: apt-get install --yes --no-install-recommends chromium");
+    facts.system = "ubuntu".to_owned();
+    let steps = plan(&facts, Purpose::Test);
+    assert!(
+        matches!(&steps[..], [Step::ByHand { what, .. }] if what == "Chrome"),
+        "{steps:?}"
+    );
+}
+
+#[test]
 fn an_engine_that_runs_is_used_as_it_is() {
     let mut facts = ready();
     facts.engine = Engine::Answers(version("20.10.24"));
@@ -111,7 +131,7 @@ fn an_engine_that_runs_is_used_as_it_is() {
 #[test]
 fn bookworm_takes_docker_from_the_newer_release() {
     insta::assert_snapshot!(lines(&bookworm(), Purpose::Test), @r"
-    installing packages: apt-get install --yes --no-install-recommends busybox-static containerd git iptables make runc tini
+    installing packages: apt-get install --yes --no-install-recommends busybox-static chromium containerd git iptables make runc tini
     installing Docker engine, Docker client, buildx, compose, cosign: apt-get download docker.io docker-cli docker-buildx docker-compose cosign from Debian trixie, as those of this release are too old or missing, and unpack
     installing docker-registry: apt-get download docker-registry, and unpack into /tools
     starting the Docker engine: dockerd >/tools/engine.log 2>&1 &

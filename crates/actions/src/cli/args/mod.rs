@@ -1,28 +1,38 @@
+mod accept;
+mod attest;
 mod audit;
+mod board;
 mod deploy;
 mod digests;
 mod doctor;
 mod factory;
 mod pin;
+mod promote;
 mod receipts;
 mod rollback;
 mod secrets;
+mod status;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use registry_model::Environment;
 
+pub(super) use accept::{AcceptArgs, AcceptPart};
+pub(super) use attest::AttestArgs;
 pub(super) use audit::AuditArgs;
+pub(super) use board::BoardArgs;
 pub(super) use deploy::{Backend, DeployArgs, ModalArgs};
 pub(super) use digests::DigestsArgs;
 pub(super) use doctor::{DoctorArgs, DoctorCommand, ModalDoctorArgs, RegistryArgs};
 pub(super) use factory::{BuildArgs, FactoryArgs, PlaceArgs, PlanArgs, SettingArgs};
 pub(super) use pin::{PinArgs, PinCommand, RequestArgs};
+pub(super) use promote::PromoteArgs;
 pub(super) use receipts::ReceiptsArgs;
 pub(super) use rollback::RollbackArgs;
 pub(super) use secrets::{SecretArgs, SecretsArgs};
+pub(super) use status::{StatusArgs, ViewArgs};
 
 use crate::exit::Exit;
 
@@ -67,6 +77,8 @@ pub(super) enum Command {
     Digests(DigestsArgs),
     /// Prove the pinned images on a compose stack
     Accept(AcceptArgs),
+    /// Turn reports of stages into receipts beside the images, signed or not
+    Attest(Box<AttestArgs>),
     /// List what has been proven about an image, and what of it is believed
     Receipts(ReceiptsArgs),
     /// Write the declared secrets to a Modal environment, without a deploy
@@ -75,10 +87,14 @@ pub(super) enum Command {
     Deploy(Box<DeployArgs>),
     /// Compare what the branches pin with what Modal runs
     Audit(Box<AuditArgs>),
+    /// Show what is pinned, live and proven, environment by environment
+    Status(Box<StatusArgs>),
+    /// Draw the same as one page for a browser, with the chain of every digest
+    Board(Box<BoardArgs>),
     /// Bring an earlier image of one processor back
     Rollback(Box<RollbackArgs>),
     /// Carry the pins of one environment to the next
-    Promote(PromoteArgs),
+    Promote(Box<PromoteArgs>),
     /// Run every stage on this machine, with no account anywhere
     Rehearse(RehearseArgs),
     /// Start one of the embedded services alone
@@ -124,56 +140,6 @@ pub(super) struct GithubArgs {
         default_value = "https://api.github.com"
     )]
     pub(super) github_api: String,
-}
-
-/// What `pipeline accept` can be reduced to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum AcceptPart {
-    // No doc comments: they would be help texts of their own and make a page of three lines long.
-    Contract,
-    Suite,
-}
-
-/// `pipeline accept`.
-#[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Examples:\n  pipeline accept\n  pipeline accept --processors text_summarize --json acceptance.json\n  pipeline accept --part contract --case short-text"
-)]
-pub(super) struct AcceptArgs {
-    #[command(flatten)]
-    pub(super) repo: RepoArgs,
-    /// Prove the images in one way only: by the cases of their registry files, or by the suite
-    #[arg(long, value_enum, value_name = "PART")]
-    pub(super) part: Option<AcceptPart>,
-    /// Run this case of the contract, and no other that is not named; also leaves out the suite
-    #[arg(long = "case", value_name = "NAME")]
-    pub(super) cases: Vec<String>,
-    #[command(flatten)]
-    pub(super) json: JsonArg,
-}
-
-/// `pipeline promote`.
-#[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Examples:\n  pipeline promote --from dev --to staging --dry-run\n  pipeline promote --from staging --to main\n\nThe token comes from GITHUB_TOKEN."
-)]
-pub(super) struct PromoteArgs {
-    /// The repository, a git clone that has both branches of `origin`
-    #[arg(long, value_name = "DIR", default_value = ".", env = "PIPELINE_REPO")]
-    pub(super) repo: PathBuf,
-    /// The environment to take the pins from
-    #[arg(long, value_name = "NAME", env = "PIPELINE_FROM")]
-    pub(super) from: Environment,
-    /// The environment to take them to
-    #[arg(long, value_name = "NAME", env = "PIPELINE_TO")]
-    pub(super) to: Environment,
-    #[command(flatten)]
-    pub(super) github: GithubArgs,
-    /// Only say what would move
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    #[command(flatten)]
-    pub(super) json: JsonArg,
 }
 
 /// `pipeline rehearse`.

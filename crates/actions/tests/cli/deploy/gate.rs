@@ -1,7 +1,7 @@
 //! Nothing is deployed that has not proven what `modal.require` asks for.
 
 use receipts::dsse::Envelope;
-use receipts::statement::Outcome;
+use receipts::statement::{Decision, Facts, Outcome, Predicate, Promotion, Receipt};
 use registry_model::PinnedImage;
 use serde_json::json;
 
@@ -157,6 +157,61 @@ async fn receipts_that_are_not_believed_open_no_gate() {
     world.bench.write("ci.pub", "no key\n");
     let ran = discreet(deploy(&world, "--env dev").await).ended(2);
     ran.one_error().says(&["ci.pub", "hint: make a pair"]);
+    proofs.stop().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_promoted_against_the_rules_goes_where_that_is_configured() {
+    let (world, proofs, [palette, summarize]) = gated("[acceptance, promotion in dev]").await;
+    let bypassed = |image: &PinnedImage, to: &str| {
+        let predicate = Predicate::Promotion(Promotion {
+            from: "dev".parse().unwrap(),
+            to: to.parse().unwrap(),
+            decision: Decision::Bypassed {
+                by: "octocat".to_owned(),
+                why: "the key leaked".to_owned(),
+            },
+            receipts: Vec::new(),
+        });
+        let facts = Facts {
+            environment: Some(to.parse().unwrap()),
+            ..Facts::at(jiff::Timestamp::now())
+        };
+        Receipt::about(image, facts, predicate)
+    };
+    proofs
+        .add(&palette, &bypassed(&palette, "dev"), Some(1))
+        .await;
+    // There is one for another environment only.
+    proofs
+        .add(&summarize, &bypassed(&summarize, "main"), Some(1))
+        .await;
+    let ran = deploy(&world, "--env dev").await;
+    refused(
+        &world,
+        ran,
+        &["image/palette@1", "promotion in dev failed at "],
+    );
+    world.replace("pipeline.yml", "[ci.pub]", "[ci.pub], accept-bypass: true");
+    let ran = deploy(&world, "--env dev").await;
+    assert!(!ran.stderr.contains("image/palette@1"), "{}", ran.stderr);
+    refused(
+        &world,
+        ran,
+        &["text/summarize@1", "no receipt of acceptance"],
+    );
+
+    // One that nobody signed opens nothing.
+    proofs
+        .add(&summarize, &bypassed(&summarize, "dev"), None)
+        .await;
+    refused(&world, deploy(&world, "--env dev").await, &["unsigned"]);
+    proofs
+        .add(&summarize, &bypassed(&summarize, "dev"), Some(1))
+        .await;
+    discreet(world.with_secrets("--env dev").go().await).ok();
+    assert!(world.has_app("text-summarize-v1"));
     proofs.stop().await;
     world.stop().await;
 }

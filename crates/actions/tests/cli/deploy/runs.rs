@@ -259,7 +259,11 @@ async fn ctrl_c_ends_a_deploy_and_the_next_run_goes_on() {
     let (ran, ()) = tokio::join!(run, interrupting);
     let ran = discreet(ran).ended(130);
     assert!(ran.stdout.contains("failed"), "{}", ran.stdout);
-    assert_eq!(world.report()["interrupted"], true);
+    let report = world.report();
+    assert_eq!(report["interrupted"], true);
+    for app in report["apps"].as_array().unwrap() {
+        assert_eq!(app["tried"], false, "{app}");
+    }
     assert!(is_gone(&told.first_line()));
     assert!(!world.has_app(IMAGE) && !world.has_app(TEXT));
 

@@ -75,7 +75,10 @@ fn report(built: &[(&str, Option<&str>, char)]) -> BuildReport {
             })
         })
         .collect();
-    serde_json::from_value(serde_json::json!({ "schema": 1, "built": built })).unwrap()
+    serde_json::from_value(serde_json::json!({
+        "schema": 1, "ended-at": "2026-03-01T12:00:00Z", "built": built
+    }))
+    .unwrap()
 }
 
 fn all(digit: char) -> BuildReport {

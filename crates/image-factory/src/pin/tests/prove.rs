@@ -55,7 +55,8 @@ async fn built(root: &Path) -> (BuildReport, PlanOptions) {
             })
         })
         .collect();
-    let report = serde_json::json!({ "schema": 1, "built": built });
+    let ended = "2026-03-01T12:00:00Z";
+    let report = serde_json::json!({ "schema": 1, "ended-at": ended, "built": built });
     (serde_json::from_value(report).unwrap(), options)
 }
 

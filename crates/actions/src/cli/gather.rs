@@ -1,0 +1,139 @@
+//! Asks git, the registry and Modal for all that a board tells.
+
+mod live;
+mod places;
+mod proofs;
+
+pub(super) use places::standing;
+pub(super) use proofs::read as read_receipts;
+
+use jiff::Timestamp;
+use promotion::board::{self, Board, Inputs};
+use tokio_util::sync::CancellationToken;
+
+use super::args::ViewArgs;
+use super::context::{filled, non_empty, set};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::ui::Failure;
+
+/// Characters of a reason.
+const LONGEST: usize = 400;
+
+/// What was found out.
+pub(super) struct Gathered {
+    /// All of it. Its notices say what is missing.
+    pub(super) board: Board,
+    /// Why something that was wanted could not be asked.
+    pub(super) unasked: Vec<Failure>,
+}
+
+/// Reads the branches from the clone, and asks the registry and Modal, each once for everything. Its
+/// progress is that of `stage`.
+///
+/// # Errors
+/// When a branch cannot be read, a name is unknown, or the caller cancels. That the registry or
+/// Modal cannot be asked is no error: the board says so.
+pub(super) async fn gather(
+    view: &ViewArgs,
+    stage: &str,
+    cancel: &CancellationToken,
+) -> Result<Gathered, Failure> {
+    let config = Config::load(&view.repo.repo)?;
+    let environments = environments(&filled(&view.env), &config)?;
+    tracing::info!(target: "pipeline::progress", stage, "reading branches");
+    let branches = places::branches(view, &environments, cancel).await?;
+    let online = if view.offline_modal { "" } else { " and Modal" };
+    tracing::info!(target: "pipeline::progress", stage, "asking the registry{online}");
+    let (pasts, judged, live) = tokio::try_join!(
+        places::pasts(&view.repo.repo, &branches, cancel),
+        proofs::judge(&view.repo.repo, &config, &branches, cancel),
+        live::ask(view, &config, &branches, cancel),
+    )?;
+    let mut inputs = Inputs {
+        made_at: Timestamp::now(),
+        title: title(view),
+        url: url(view),
+        judged: judged.verdicts,
+        ..Inputs::default()
+    };
+    let mut unasked = Vec::new();
+    for (notice, failure) in [judged.missing, live.missing].into_iter().flatten() {
+        inputs.notices.push(notice);
+        unasked.extend(failure);
+    }
+    inputs.strays = live.strays;
+    let mut running = live.running.into_iter();
+    let places = branches.into_iter().zip(pasts).map(|(branch, past)| {
+        let rules = config.promotion_rules(&branch.standing.environment);
+        board::Place {
+            running: running.next(),
+            standing: branch.standing,
+            past,
+            rules,
+        }
+    });
+    inputs.places = places.collect();
+    Ok(Gathered {
+        board: board::assemble(&inputs),
+        unasked,
+    })
+}
+
+/// The named environments, in the order of promotion.
+fn environments(
+    named: &[String],
+    config: &Config,
+) -> Result<Vec<registry_model::Environment>, Failure> {
+    let all = config.environments();
+    if named.is_empty() || named == ["all"] {
+        return Ok(all);
+    }
+    if let Some(unknown) = named
+        .iter()
+        .find(|name| all.iter().all(|one| one.as_str() != *name))
+    {
+        let known: Vec<&str> = all
+            .iter()
+            .map(registry_model::Environment::as_str)
+            .collect();
+        let text = format!("look at `{unknown}`: it is no environment");
+        let hint = format!("pipeline.yml has {}", known.join(", "));
+        return Err(Failure::new(Exit::Input, text).with_hint(Some(hint)));
+    }
+    let is_named =
+        |one: &registry_model::Environment| named.iter().any(|name| name == one.as_str());
+    Ok(all.into_iter().filter(is_named).collect())
+}
+
+/// What a board is called.
+fn title(view: &ViewArgs) -> String {
+    if let Some(name) = repository(view) {
+        return name.to_string();
+    }
+    let folder = view.repo.repo.canonicalize().unwrap_or_default();
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn url(view: &ViewArgs) -> Option<String> {
+    let server = set("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let name = repository(view)?;
+    Some(format!("{}/{name}", server.trim_end_matches('/')))
+}
+
+fn repository(view: &ViewArgs) -> Option<github::RepoName> {
+    non_empty(view.github.clone())?.parse().ok()
+}
+
+/// What went wrong and why, on one line.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = format!("failed to {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.chars().take(LONGEST).collect()
+}
