@@ -6,6 +6,7 @@ mod processes;
 
 pub(crate) use claim::Claim;
 pub(crate) use earlier::remove as remove_earlier;
+pub(crate) use processes::Family;
 
 use std::time::Duration;
 
@@ -71,13 +72,15 @@ pub(crate) struct Teardown {
     /// Until everything is down.
     claim: Option<Claim>,
     compose: Option<Compose>,
+    family: Family,
 }
 
 impl Teardown {
-    pub(crate) fn new(claim: Claim, compose: Option<Compose>) -> Self {
+    pub(crate) fn new(claim: Claim, compose: Option<Compose>, family: Family) -> Self {
         Self {
             claim: Some(claim),
             compose,
+            family,
         }
     }
 
@@ -87,7 +90,13 @@ impl Teardown {
         let Some(claim) = &self.claim else {
             return Ok(());
         };
-        let done = remove_all(claim.project(), self.compose.as_ref(), settled).await;
+        let done = remove_all(
+            claim.project(),
+            self.compose.as_ref(),
+            &self.family,
+            settled,
+        )
+        .await;
         finish(self.claim.take(), &done);
         done
     }
@@ -99,6 +108,7 @@ impl Drop for Teardown {
             return;
         };
         let compose = self.compose.take();
+        let family = self.family.clone();
         // The runtime of the caller may be shutting down: use one of our own, and wait, as the
         // process may end right after this.
         let thread = std::thread::spawn(move || {
@@ -106,9 +116,12 @@ impl Drop for Teardown {
                 .enable_all()
                 .build();
             let done = match runtime {
-                Ok(runtime) => {
-                    runtime.block_on(remove_all(claim.project(), compose.as_ref(), false))
-                }
+                Ok(runtime) => runtime.block_on(remove_all(
+                    claim.project(),
+                    compose.as_ref(),
+                    &family,
+                    false,
+                )),
                 Err(source) => Err(AcceptanceError::Workspace { source }),
             };
             finish(Some(claim), &done);
@@ -132,12 +145,13 @@ fn finish(claim: Option<Claim>, done: &Result<(), AcceptanceError>) {
 async fn remove_all(
     project: &str,
     compose: Option<&Compose>,
+    family: &Family,
     settled: bool,
 ) -> Result<(), AcceptanceError> {
     // Teardown is not cancellable: it is what cancellation leads to.
     let cancel = CancellationToken::new();
     // First, as they may make more: what left the process group of the suite, or outlived a killed run.
-    processes::end(project).await;
+    processes::end(project, family).await;
     if let Some(compose) = compose
         && let Err(error) = compose.down(&cancel).await
     {
@@ -164,6 +178,7 @@ async fn remove_all(
     Err(AcceptanceError::Teardown {
         project: project.to_owned(),
         left,
+        report: None,
     })
 }
 

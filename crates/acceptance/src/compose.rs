@@ -1,5 +1,7 @@
 //! Docker Compose, found and spoken to.
 
+mod apart;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +9,15 @@ use std::time::Duration;
 use process::{Command, ProcessError};
 use tokio_util::sync::CancellationToken;
 
-use crate::AcceptanceError;
+use crate::credentials::without_values;
+use crate::told::Told;
+use crate::{AcceptanceError, AcceptancePlan, StackPlan};
 
 /// Pulling the services' images is not part of the time that they may take to become healthy.
 const PULL_ALLOWANCE: Duration = Duration::from_secs(15 * 60);
+
+/// Only reads files, but for those that include others from elsewhere.
+const CONFIG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One stack: compose files under a project name.
 #[derive(Clone, Debug)]
@@ -35,6 +42,18 @@ impl Compose {
             files,
             env,
         }
+    }
+
+    /// The configuration of `services`, and of those that they depend on, as `up` would have it:
+    /// JSON with all variables replaced.
+    pub(crate) async fn config(
+        &self,
+        services: &[String],
+        cancel: &CancellationToken,
+    ) -> Result<Vec<u8>, ProcessError> {
+        let command = self.command().args(["config", "--format", "json"]);
+        let command = command.args(services).timeout(CONFIG_PATIENCE);
+        command.run(cancel).await.map(|output| output.stdout)
     }
 
     /// Starts `services` and waits until each is healthy, or running if it has no health check.
@@ -71,6 +90,8 @@ impl Compose {
         for file in &self.files {
             command = command.arg("--file").arg(file);
         }
+        // What the file says would decide where they go.
+        command = without_values(command);
         for (name, value) in &self.env {
             command = command.env(name, value);
         }
@@ -79,6 +100,51 @@ impl Compose {
         // By this it is found when it outlives this process.
         command.env("COMPOSE_PROJECT_NAME", &self.project)
     }
+}
+
+/// Refuses a stack that two runs on one machine could not have at the same time, with all that
+/// stands in the way. Starts nothing.
+pub(crate) async fn check(
+    program: &[String],
+    stack: &StackPlan,
+    plan: &AcceptancePlan,
+    cancel: &CancellationToken,
+) -> Result<(), AcceptanceError> {
+    // Any name shows what depends on it.
+    const PROJECT: &str = "pipeline-accept-check";
+    let wrong = |problem: String| AcceptanceError::ComposeFile {
+        file: stack.file.clone(),
+        problem,
+    };
+    let files: Vec<PathBuf> = stack.files().cloned().collect();
+    let compose = Compose::new(program.to_vec(), PROJECT, files.clone(), plan.env.clone());
+    let config = match compose.config(&stack.services, cancel).await {
+        Ok(config) => config,
+        Err(error) if error.is_cancelled() => return Err(AcceptanceError::Cancelled),
+        Err(error) => return Err(wrong(refusal(&error))),
+    };
+    let config: apart::Config =
+        serde_json::from_slice(&config).map_err(|error| wrong(error.to_string()))?;
+    match config.faults(PROJECT) {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(AcceptanceError::NotApart { files, faults }),
+    }
+}
+
+/// What Docker Compose said last.
+fn refusal(error: &ProcessError) -> String {
+    let said = error.stderr();
+    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    let mut problem = match last {
+        Some(last) => Told::new().line(last),
+        None => error.to_string(),
+    };
+    if said.contains("required variable") {
+        problem.push_str(
+            " (credentials of this process are kept from it, unless `acceptance.env` sets them)",
+        );
+    }
+    problem
 }
 
 /// The words that start Docker Compose on this machine.

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use process::{Command, ProcessError};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::cleanup::LABEL;
+use crate::credentials::without_values;
+use crate::told::Told;
 
 const LOG_LINES: usize = 200;
 const LONGEST_LINE: usize = 2000;
@@ -98,6 +101,18 @@ struct Check {
 #[serde(rename_all = "PascalCase")]
 struct Config {
     labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    env: Variables,
+}
+
+/// What a container was started with, some of which may be secret.
+#[derive(Default, Deserialize)]
+struct Variables(Option<Vec<String>>);
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +132,13 @@ impl Container {
     pub(crate) fn service(&self) -> Option<&str> {
         let labels = self.config.labels.as_ref()?;
         labels.get("com.docker.compose.service").map(String::as_str)
+    }
+
+    /// A variable that it was started with.
+    pub(crate) fn variable(&self, name: &str) -> Option<SecretString> {
+        let mut all = self.config.env.0.iter().flatten();
+        let value = all.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.into())
     }
 
     /// Its published TCP ports: the port inside and the address outside, lowest port first.
@@ -194,41 +216,48 @@ pub(crate) async fn diagnose(project: &str, cancel: &CancellationToken) -> Vec<S
             return Vec::new();
         }
     };
-    let each = found.into_iter().map(|container| async move {
-        let log = log(&container.id, cancel).await;
-        let health = container.state.health;
-        let ended = container.state.status == "exited";
-        ServiceDiagnosis {
-            service: container.config.labels.unwrap_or_default()["com.docker.compose.service"]
-                .clone(),
-            exit_code: ended.then_some(container.state.exit_code),
-            state: container.state.status,
-            checks: health
-                .iter()
-                .flat_map(|health| health.log.iter().flatten())
-                .map(|check| format!("code {}: {}", check.exit_code, shorten(&check.output)))
-                .rev()
-                .take(CHECKS)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-                .collect(),
-            health: health.map(|health| health.status),
-            log,
+    let told = Arc::new(Told::new());
+    let each = found.into_iter().map(|container| {
+        let told = told.clone();
+        async move {
+            let log = log(&container.id, told.clone(), cancel).await;
+            let health = container.state.health;
+            let ended = container.state.status == "exited";
+            ServiceDiagnosis {
+                service: container.config.labels.unwrap_or_default()["com.docker.compose.service"]
+                    .clone(),
+                exit_code: ended.then_some(container.state.exit_code),
+                state: container.state.status,
+                checks: health
+                    .iter()
+                    .flat_map(|health| health.log.iter().flatten())
+                    .map(|check| {
+                        let output = told.line_of(check.output.trim_end(), LONGEST_LINE);
+                        format!("code {}: {output}", check.exit_code)
+                    })
+                    .rev()
+                    .take(CHECKS)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect(),
+                health: health.map(|health| health.status),
+                log,
+            }
         }
     });
     join_all(each).await
 }
 
-async fn log(id: &str, cancel: &CancellationToken) -> Vec<String> {
+async fn log(id: &str, told: Arc<Told>, cancel: &CancellationToken) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
-    let ran = Command::new("docker")
+    let ran = without_values(Command::new("docker"))
         .args(["logs", "--tail", &LOG_LINES.to_string(), id])
         .timeout(PATIENCE)
         .on_line(move |_, line| {
             if let Ok(mut lines) = sink.lock() {
-                lines.push(shorten(line));
+                lines.push(told.line_of(line.trim_end(), LONGEST_LINE));
             }
         })
         .run(cancel)
@@ -240,14 +269,6 @@ async fn log(id: &str, cancel: &CancellationToken) -> Vec<String> {
         .lock()
         .map(|mut lines| std::mem::take(&mut *lines))
         .unwrap_or_default()
-}
-
-fn shorten(text: &str) -> String {
-    let text = text.trim_end();
-    match text.char_indices().nth(LONGEST_LINE) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

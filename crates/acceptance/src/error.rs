@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use process::ProcessError;
 use registry_model::{PinnedImage, Platform, ProcessorRef};
 
-use crate::{AcceptanceReport, PendingPin, ServiceDiagnosis};
+use crate::{AcceptanceReport, ObjectsError, PendingPin, ServiceDiagnosis};
 
 /// Why images could not be proven.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,18 @@ pub enum AcceptanceError {
         file: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The compose files ask for what another stack on the machine may have, too.
+    #[error(
+        "keep the stack of {} apart from others:{}",
+        named(files),
+        list(faults)
+    )]
+    NotApart {
+        /// The compose files.
+        files: Vec<PathBuf>,
+        /// All of it, by service, network or volume, each with what to write instead.
+        faults: Vec<String>,
     },
     /// A service was asked for that the compose file lacks.
     #[error("find service `{service}` in `{}`", file.display())]
@@ -73,6 +85,8 @@ pub enum AcceptanceError {
         file: PathBuf,
         /// Every service, with its last lines.
         diagnoses: Vec<ServiceDiagnosis>,
+        /// What was done up to then.
+        report: Option<Box<AcceptanceReport>>,
         /// What Docker Compose said.
         #[source]
         source: Box<ProcessError>,
@@ -87,6 +101,8 @@ pub enum AcceptanceError {
     /// The engine did not answer a question.
     #[error("ask the Docker engine")]
     Engine {
+        /// What was done up to then, if anything.
+        report: Option<Box<AcceptanceReport>>,
         /// The question, and what came back.
         #[source]
         source: Box<ProcessError>,
@@ -135,6 +151,8 @@ pub enum AcceptanceError {
     SuiteStart {
         /// Where.
         directory: PathBuf,
+        /// What was done up to then.
+        report: Option<Box<AcceptanceReport>>,
         /// Why.
         #[source]
         source: Box<ProcessError>,
@@ -151,6 +169,24 @@ pub enum AcceptanceError {
         /// What was done up to then, with the state of every service.
         report: Box<AcceptanceReport>,
     },
+    /// What the suite left in the S3 service could not be looked at.
+    #[error("look at the objects in the bucket `{bucket}`")]
+    Objects {
+        /// The bucket.
+        bucket: String,
+        /// Why.
+        #[source]
+        source: ObjectsError,
+    },
+    /// The folder that says which runs are under way cannot be used.
+    #[error("use the folder `{}`, which says what runs are under way", path.display())]
+    Claims {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: std::io::Error,
+    },
     /// A working folder or file could not be made.
     #[error("prepare the suite's files")]
     Workspace {
@@ -165,6 +201,8 @@ pub enum AcceptanceError {
         project: String,
         /// Containers, networks and volumes.
         left: Vec<String>,
+        /// What was done up to then.
+        report: Option<Box<AcceptanceReport>>,
     },
     /// The caller cancelled; everything was taken down.
     #[error("finish the acceptance stage: interrupted")]
@@ -225,6 +263,7 @@ impl AcceptanceError {
             Self::Read { .. }
             | Self::NoDirectory { .. }
             | Self::ComposeFile { .. }
+            | Self::NotApart { .. }
             | Self::UnknownService { .. }
             | Self::EmptyCommand
             | Self::NoCompose
@@ -232,7 +271,9 @@ impl AcceptanceError {
             | Self::EngineArch { .. }
             | Self::UnknownCase { .. }
             | Self::CaseFile { .. }
+            | Self::Claims { .. }
             | Self::NoEngine { .. } => ErrorClass::Input,
+            Self::Objects { source, .. } if source.is_input() => ErrorClass::Input,
             Self::Cancelled => ErrorClass::Cancelled,
             Self::Pending { .. }
             | Self::Images { .. }
@@ -242,6 +283,7 @@ impl AcceptanceError {
             | Self::Contract { .. }
             | Self::SuiteStart { .. }
             | Self::Suite { .. }
+            | Self::Objects { .. }
             | Self::Workspace { .. }
             | Self::Teardown { .. } => ErrorClass::Failed,
         }
@@ -262,13 +304,29 @@ impl AcceptanceError {
         }
     }
 
-    /// What was done before a suite or a contract failed.
+    /// What was done before something failed, with the verdict on what ran before it.
     #[must_use]
     pub fn report(&self) -> Option<&AcceptanceReport> {
         match self {
             Self::Suite { report, .. } | Self::Contract { report } => Some(report),
+            Self::StackUp { report, .. }
+            | Self::Engine { report, .. }
+            | Self::SuiteStart { report, .. }
+            | Self::Teardown { report, .. } => report.as_deref(),
             _ => None,
         }
+    }
+
+    /// The same, with what was done up to then.
+    pub(crate) fn with_report(mut self, done: &AcceptanceReport) -> Self {
+        match &mut self {
+            Self::StackUp { report, .. }
+            | Self::Engine { report, .. }
+            | Self::SuiteStart { report, .. }
+            | Self::Teardown { report, .. } => *report = Some(Box::new(done.clone())),
+            _ => {}
+        }
+        self
     }
 
     /// The state and the last lines of each service, when that may explain the failure.
@@ -276,11 +334,7 @@ impl AcceptanceError {
     pub fn diagnoses(&self) -> &[ServiceDiagnosis] {
         match self {
             Self::StackUp { diagnoses, .. } => diagnoses,
-            Self::Suite { report, .. } => match &report.stack {
-                crate::StackReport::Ran { diagnoses, .. } => diagnoses,
-                crate::StackReport::Accepted | crate::StackReport::NotConfigured { .. } => &[],
-            },
-            _ => &[],
+            _ => self.report().map_or(&[], |report| report.stack.diagnoses()),
         }
     }
 
@@ -292,6 +346,11 @@ impl AcceptanceError {
             Self::NoDirectory { .. } => "set `acceptance.directory` in pipeline.yml".into(),
             Self::ComposeFile { file, .. } => {
                 format!("check it with: docker compose -f {} config", file.display())
+            }
+            Self::NotApart { .. } => {
+                "where the file itself has to stay, a file of `acceptance.compose-override` in \
+                 pipeline.yml can say otherwise, as in `ports: !override ['127.0.0.1::5432']`"
+                    .into()
             }
             Self::UnknownService { known, .. } => format!(
                 "it has: {}; see `acceptance.services` in pipeline.yml",
@@ -333,6 +392,12 @@ impl AcceptanceError {
                  docs/acceptance.md says what each line means"
                     .into()
             }
+            Self::Objects { source, .. } => source.hint().into(),
+            Self::Claims { path, .. } => format!(
+                "let this user write to /var/tmp; remove what is not this user's there, or open to \
+                 others, with: rm -r {}",
+                path.display()
+            ),
             Self::EngineArch { .. } => "run it on another machine, or set DOCKER_HOST".into(),
             Self::Engine { .. } | Self::Docker { .. } => {
                 "check that the engine answers: docker version".into()
@@ -340,9 +405,8 @@ impl AcceptanceError {
             Self::SuiteStart { .. } => {
                 "install the program, or set `acceptance.command` in pipeline.yml".into()
             }
-            Self::Suite { .. } => {
-                "the report has the state and the last lines of each service".into()
-            }
+            Self::Suite { report, .. } if report.stack.diagnoses().is_empty() => return None,
+            Self::Suite { .. } => "see the state and the last lines of each service".into(),
             Self::Teardown { project, .. } => {
                 format!("remove it with: docker compose -p {project} down -v --remove-orphans")
             }
@@ -353,17 +417,39 @@ impl AcceptanceError {
 /// The violations, one a line, as many as people read.
 fn broken(report: &AcceptanceReport) -> String {
     const MOST: usize = 20;
-    let crate::ContractReport::Ran { cases, .. } = &report.contract else {
-        return String::new();
+    let cases = match &report.contract {
+        crate::ContractReport::Ran { cases, .. } => cases.as_slice(),
+        crate::ContractReport::Accepted | crate::ContractReport::NotConfigured { .. } => &[],
     };
     let failed = cases.iter().filter(|case| !case.is_passed());
-    let mut text = format!("{} of {} cases failed", failed.clone().count(), cases.len());
-    let all: Vec<String> = failed
+    let mut counts = Vec::new();
+    if failed.clone().next().is_some() {
+        counts.push(format!(
+            "{} of {} cases failed",
+            failed.clone().count(),
+            cases.len()
+        ));
+    }
+    let objects = report.objects.as_ref().filter(|it| !it.is_passed());
+    counts.extend(objects.map(|it| {
+        format!(
+            "{} of {} objects in `{}` are wrong",
+            it.wrong, it.objects, it.bucket
+        )
+    }));
+    let mut text = counts.join(", ");
+    let mut all: Vec<String> = failed
         .flat_map(|case| {
             let of_case = move |violation| crate::ViolationText(case, violation).to_string();
             case.violations.iter().map(of_case)
         })
         .collect();
+    all.extend(
+        objects
+            .iter()
+            .flat_map(|it| &it.violations)
+            .map(ToString::to_string),
+    );
     text.push_str(&list(&all[..all.len().min(MOST)]));
     if all.len() > MOST {
         text.push_str(&format!("\n  and {} more, in the report", all.len() - MOST));
@@ -375,9 +461,7 @@ fn broken(report: &AcceptanceReport) -> String {
 fn stack_hint(source: &ProcessError) -> String {
     let said = source.stderr();
     let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if any(&["port is already allocated", "address already in use"]) {
-        "publish ports that the engine chooses, as in `127.0.0.1::5432`; the suite is told them"
-    } else if any(&[
+    if any(&[
         "pull access denied",
         "no such host",
         "manifest unknown",
@@ -391,6 +475,14 @@ fn stack_hint(source: &ProcessError) -> String {
          says which are started"
     }
     .into()
+}
+
+fn named(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| format!("`{}`", file.display()))
+        .collect();
+    names.join(" and ")
 }
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {
@@ -409,7 +501,9 @@ fn troubled(diagnoses: &[ServiceDiagnosis]) -> String {
 fn told(report: &AcceptanceReport, output: &[String]) -> String {
     let cases = match &report.suite {
         crate::SuiteReport::Ran { cases, .. } => cases.as_ref(),
-        crate::SuiteReport::Accepted { .. } | crate::SuiteReport::NotConfigured { .. } => None,
+        crate::SuiteReport::NotRun
+        | crate::SuiteReport::Accepted { .. }
+        | crate::SuiteReport::NotConfigured { .. } => None,
     };
     match cases.filter(|cases| !cases.failed.is_empty()) {
         Some(cases) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use roxmltree::{Document, Node};
 
+use crate::told::Told;
 use crate::{Cases, FailedCase};
 
 const LONGEST_MESSAGE: usize = 500;
@@ -18,7 +19,7 @@ const LARGEST_FILE: u64 = 32 << 20;
 
 /// What all `*.xml` files directly in `folder` say together; `None` when there is none that can
 /// be read. A broken file is a suite's business and must not turn a verdict.
-pub(crate) fn read(folder: &Path) -> Option<Cases> {
+pub(crate) fn read(folder: &Path, told: &Told) -> Option<Cases> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -31,7 +32,7 @@ pub(crate) fn read(folder: &Path) -> Option<Cases> {
         let parsed = text_of(&file).and_then(|text| {
             let mut cases = Cases::default();
             let document = Document::parse(&text).map_err(|error| error.to_string())?;
-            add(&document, &mut cases);
+            add(&document, told, &mut cases);
             Ok(cases)
         });
         match parsed {
@@ -68,7 +69,7 @@ fn text_of(file: &Path) -> Result<String, String> {
 }
 
 /// Counts the cases themselves: the sums in the attributes of their suites are often wrong.
-fn add(document: &Document<'_>, cases: &mut Cases) {
+fn add(document: &Document<'_>, told: &Told, cases: &mut Cases) {
     for case in document
         .descendants()
         .filter(|node| node.has_tag_name("testcase"))
@@ -77,17 +78,17 @@ fn add(document: &Document<'_>, cases: &mut Cases) {
         let outcome = |kind: &str| case.children().find(|node| node.has_tag_name(kind));
         if let Some(failure) = outcome("failure") {
             cases.failures += 1;
-            cases.failed.push(failed(case, failure));
+            cases.failed.push(failed(case, failure, told));
         } else if let Some(error) = outcome("error") {
             cases.errors += 1;
-            cases.failed.push(failed(case, error));
+            cases.failed.push(failed(case, error, told));
         } else if outcome("skipped").is_some() {
             cases.skipped += 1;
         }
     }
 }
 
-fn failed(case: Node<'_, '_>, outcome: Node<'_, '_>) -> FailedCase {
+fn failed(case: Node<'_, '_>, outcome: Node<'_, '_>, told: &Told) -> FailedCase {
     let attribute = |name| case.attribute(name).unwrap_or_default();
     let name = [attribute("classname"), attribute("name")]
         .into_iter()
@@ -104,11 +105,11 @@ fn failed(case: Node<'_, '_>, outcome: Node<'_, '_>) -> FailedCase {
         file => (Some(file), line(case)),
     };
     FailedCase {
-        name: cut(&name, LONGEST_NAME),
-        message: cut(text.trim(), LONGEST_MESSAGE),
-        // What was cut would be another file.
+        name: told.line_of(&name, LONGEST_NAME),
+        message: told.line_of(text.trim(), LONGEST_MESSAGE),
+        // What was cut or changed would be another file.
         file: file
-            .filter(|file| file.len() <= LONGEST_NAME)
+            .filter(|file| told.line_of(file, LONGEST_NAME) == *file)
             .map(str::to_owned),
         line,
     }
@@ -126,10 +127,6 @@ fn traced(trace: &str) -> Option<(&str, u64)> {
     })
 }
 
-fn cut(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
-}
-
 /// The line from 1. That of pytest is from 0: `location` in its `_pytest/reports.py`.
 fn line(case: Node<'_, '_>) -> Option<u64> {
     let line: u64 = case.attribute("line")?.parse().ok()?;
@@ -143,6 +140,10 @@ fn line(case: Node<'_, '_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(folder: &Path) -> Option<Cases> {
+        super::read(folder, &Told::with(["hunter-2222".to_owned().into()]))
+    }
 
     #[test]
     fn counts_cases_across_files_and_survives_a_broken_one() {
@@ -216,6 +217,27 @@ mod tests {
         let most = format!("file='{}' line='{}'", "a".repeat(301), u64::MAX);
         assert_eq!(places("pytest", &most), (None, None));
         assert_eq!(places("x", ""), (None, None));
+    }
+
+    #[test]
+    fn a_failure_tells_no_secret_and_nothing_to_the_runner() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "<testsuite>\
+            <testcase name='a&#10;::error::x hunter-2222' file='hunter-2222.py' line='1'>\
+            <failure message='1&#10;::set-output name=x::hunter-2222'/></testcase>\
+            <testcase name='b'><error>no&#13;\n::stop-commands::hunter-2222</error></testcase>\
+            </testsuite>";
+        std::fs::write(folder.path().join("a.xml"), text).unwrap();
+        let failed = read(folder.path()).unwrap().failed;
+        let shown: Vec<_> = failed.iter().map(|it| [&it.name, &it.message]).collect();
+        assert_eq!(
+            shown,
+            [
+                ["a ::error::x ***", "1 ::set-output name=x::***"],
+                ["b", "no  ::stop-commands::***"]
+            ]
+        );
+        assert_eq!(failed[0].file, None);
     }
 
     #[test]

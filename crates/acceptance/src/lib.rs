@@ -27,7 +27,7 @@
 //! | `PIPELINE_REPORT_DIR` | JUnit files in there become part of the report |
 //!
 //! Variables of this process whose names look like credentials (`…TOKEN…`, `…SECRET…`) are kept
-//! from the suite, unless the options set them.
+//! from the suite and from compose, unless the options set them.
 //!
 //! ```no_run
 //! use acceptance::{AcceptanceOptions, Sources, guard, plan, run};
@@ -46,12 +46,14 @@
 mod cleanup;
 mod compose;
 mod contract;
+mod credentials;
 mod diagnosis;
 mod error;
 mod guard;
 mod images;
 mod inputs;
 mod junit;
+mod objects;
 mod options;
 mod plan;
 mod preflight;
@@ -60,6 +62,7 @@ mod report;
 mod run;
 mod skip;
 mod suite;
+mod told;
 
 pub use self::receipts::receipts;
 pub use contract::{
@@ -70,6 +73,7 @@ pub use diagnosis::ServiceDiagnosis;
 pub use error::{AcceptanceError, ErrorClass, ImageProblem, ImageWhy};
 pub use guard::{PendingPin, guard};
 pub use inputs::{Inputs, inputs};
+pub use objects::{DeclaredObject, ObjectsError, ObjectsOptions, ObjectsPlan, ObjectsReport};
 pub use options::{AcceptanceOptions, Part, Sources};
 pub use plan::{AcceptancePlan, Configured, StackPlan, SuitePlan, plan};
 pub use preflight::preflight;

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use registry_model::{Entry, Platform};
+use registry_model::{Entry, PinnedImage, Platform};
 use serde::{Deserialize, Serialize};
 
-use crate::AcceptanceError;
 use crate::contract::{self, CaseSource};
+use crate::{AcceptanceError, ObjectsOptions};
 
 const COMPOSE_NAMES: [&str; 4] = [
     "compose.yaml",
@@ -29,8 +29,11 @@ pub struct AcceptanceOptions {
     /// Services to start, all of which must be in the compose file. `None` starts those of
     /// `postgres`, `redis` and `minio` that are in it, or all of its services if none is.
     pub services: Option<Vec<String>>,
-    /// Where the suite runs; `None` is `code`, or the root when there is no such folder.
+    /// Where the suite runs, and all that it depends on; `None` is `context` for the first, and the
+    /// whole repository for the second.
     pub directory: Option<PathBuf>,
+    /// The build context; `None` is `code`, or the root when there is no such folder.
+    pub context: Option<PathBuf>,
     /// The suite; `None` is `make test-acceptance`, if the Makefile in `directory` has it.
     pub command: Option<Vec<String>>,
     /// More environment for compose and the suite. Shown nowhere, but no place for secrets.
@@ -43,8 +46,12 @@ pub struct AcceptanceOptions {
     pub platform: Platform,
     /// Where the suite leaves its JUnit files; `None` is a folder that goes with the run.
     pub report_dir: Option<PathBuf>,
+    /// The bucket that the suite leaves artifacts in; `None` looks at none.
+    pub objects: Option<ObjectsOptions>,
     /// `None` does all that is configured.
     pub only: Option<Part>,
+    /// When only some processors are asked for, the images of those that are not; `None` is all.
+    pub left_out: Option<Vec<PinnedImage>>,
     /// The cases of the contract that run, by name; `None` runs all.
     pub cases: Option<Vec<String>>,
 }
@@ -78,13 +85,16 @@ impl AcceptanceOptions {
             compose_overrides: Vec::new(),
             services: None,
             directory: None,
+            context: None,
             command: None,
             env: BTreeMap::new(),
             timeout: Duration::from_secs(15 * 60),
             wait_timeout: Duration::from_secs(2 * 60),
             platform: Platform::linux_amd64(),
             report_dir: None,
+            objects: None,
             only: None,
+            left_out: None,
             cases: None,
         }
     }
@@ -95,6 +105,8 @@ impl AcceptanceOptions {
 pub struct Sources {
     /// The absolute root of the repository.
     pub root: PathBuf,
+    /// The git clone that the root is in, or the root itself.
+    pub top: PathBuf,
     /// The absolute folder that the suite runs in.
     pub directory: PathBuf,
     /// The compose file and its text, if there is one.
@@ -117,7 +129,10 @@ impl Sources {
             path: options.root.clone(),
             source,
         })?;
-        let directory = match &options.directory {
+        let mut folders = root.ancestors();
+        let top = folders.find(|folder| folder.join(".git").exists());
+        let top = top.unwrap_or(&root).to_owned();
+        let directory = match options.directory.as_ref().or(options.context.as_ref()) {
             Some(folder) => root.join(folder),
             None if root.join("code").is_dir() => root.join("code"),
             None => root.clone(),
@@ -138,6 +153,7 @@ impl Sources {
         let makefile = first_file(&directory, &MAKEFILE_NAMES);
         Ok(Self {
             root,
+            top,
             directory,
             compose: compose.map(with_text).transpose()?,
             overrides,

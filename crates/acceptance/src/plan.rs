@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use registry_model::{Platform, ProcessorRef};
+use registry_model::{PinnedImage, Platform, ProcessorRef};
 use serde::Serialize;
 
 use crate::contract::{self, ContractPlan};
-use crate::{AcceptanceError, AcceptanceOptions, AcceptedBy, Inputs, Part, Sources};
+use crate::{
+    AcceptanceError, AcceptanceOptions, AcceptedBy, Inputs, ObjectsPlan, Part, Sources, objects,
+};
 
 const USUAL_SERVICES: [&str; 3] = ["postgres", "redis", "minio"];
 const USUAL_TARGET: &str = "test-acceptance";
@@ -21,12 +23,18 @@ pub struct AcceptancePlan {
     pub stack: Configured<StackPlan>,
     /// The tests.
     pub suite: Configured<SuitePlan>,
+    /// What the suite may leave in the S3 service, if that is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectsPlan>,
     /// More environment for both.
     pub env: BTreeMap<String, String>,
     /// What the images must be made for.
     pub platform: Platform,
     /// Whether less was asked for than the repository has.
     pub reduced: bool,
+    /// When only some processors are asked for, the images of those that are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<PinnedImage>>,
     /// What the verdicts depend on; `None` until [`skip()`](crate::skip()) knows them, and then a run
     /// reads them itself.
     pub inputs: Option<Inputs>,
@@ -71,6 +79,8 @@ pub struct SuitePlan {
     pub command: Vec<String>,
     /// Where it runs.
     pub directory: PathBuf,
+    /// The folder with all that its verdict depends on.
+    pub depends_on: PathBuf,
     /// It is ended when it runs longer.
     pub timeout: Duration,
     /// Where it leaves JUnit files, if they are to be kept.
@@ -112,13 +122,20 @@ pub fn plan(
         true => (left_out(), left_out()),
         false => (stack(options, sources)?, suite(options, sources)?),
     };
+    // Only a suite leaves something there.
+    let objects = match (&options.objects, suite.get()) {
+        (Some(wanted), Some(_)) => Some(objects::plan(wanted, stack.get(), &sources.cases)?),
+        _ => None,
+    };
     Ok(AcceptancePlan {
         contract,
         stack,
         suite,
+        objects,
         env: options.env.clone(),
         platform: options.platform.clone(),
         reduced: options.only.is_some() || options.cases.is_some(),
+        left_out: options.left_out.clone(),
         inputs: None,
         accepted: BTreeMap::new(),
     })
@@ -237,6 +254,11 @@ fn suite(
     Ok(Configured::Configured(SuitePlan {
         command,
         directory: sources.directory.clone(),
+        // What a suite runs is often elsewhere: a script at the root, or tests beside the context.
+        depends_on: match &options.directory {
+            Some(_) => sources.directory.clone(),
+            None => sources.top.clone(),
+        },
         timeout: options.timeout,
         report_dir: options.report_dir.clone(),
     }))
@@ -266,6 +288,7 @@ mod tests {
         let at = |name: &str, text: &str| (Path::new("/r/code").join(name), text.to_owned());
         Sources {
             root: "/r".into(),
+            top: "/r".into(),
             directory: "/r/code".into(),
             compose: compose.map(|text| at("compose.yml", text)),
             overrides: Vec::new(),
@@ -309,6 +332,7 @@ mod tests {
                 "test-acceptance"
               ],
               "directory": "/r/code",
+              "depends-on": "/r",
               "timeout": {
                 "secs": 900,
                 "nanos": 0

@@ -8,22 +8,21 @@ use tokio_util::sync::CancellationToken;
 use crate::{AcceptanceError, AcceptancePlan, Configured, compose};
 
 /// Checks that this machine can do what `plan` says: Docker Compose 2 when it has a stack, and an
-/// engine that answers when it has anything at all. [`run`](crate::run) asks the same; a caller
-/// with long work before the run asks here first.
+/// engine that answers when it has anything at all; and that no other stack would meet this one.
+/// [`run`](crate::run) asks the same; a caller with long work before the run asks here first.
 ///
 /// # Errors
-/// What is missing or too old, as [`ErrorClass::Input`](crate::ErrorClass::Input).
+/// What is missing, too old or wrong with the compose files, as [`ErrorClass::Input`](crate::ErrorClass::Input).
 pub async fn preflight(
     plan: &AcceptancePlan,
     cancel: &CancellationToken,
 ) -> Result<(), AcceptanceError> {
     let needs = Needs {
-        compose: is_configured(&plan.stack),
         engine: is_configured(&plan.stack)
             || is_configured(&plan.suite)
             || is_configured(&plan.contract),
     };
-    needs.check(cancel).await.map(drop)
+    needs.check(plan, cancel).await.map(drop)
 }
 
 fn is_configured<T>(part: &Configured<T>) -> bool {
@@ -32,22 +31,26 @@ fn is_configured<T>(part: &Configured<T>) -> bool {
 
 /// What to ask for.
 pub(crate) struct Needs {
-    pub(crate) compose: bool,
     pub(crate) engine: bool,
 }
 
 impl Needs {
-    /// Answers with the words that start Docker Compose, if it is needed.
+    /// Answers with the words that start Docker Compose, if `plan` has a stack.
     pub(crate) async fn check(
         &self,
+        plan: &AcceptancePlan,
         cancel: &CancellationToken,
     ) -> Result<Option<Vec<String>>, AcceptanceError> {
-        let program = match self.compose {
-            true => Some(compose::find(cancel).await?),
-            false => None,
+        let stack = plan.stack.get();
+        let program = match stack {
+            Some(_) => Some(compose::find(cancel).await?),
+            None => None,
         };
         if self.engine {
             ask_engine(cancel).await?;
+        }
+        if let (Some(stack), Some(program)) = (stack, &program) {
+            compose::check(program, stack, plan, cancel).await?;
         }
         Ok(program)
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use receipts::statement::{Acceptance, Draft, Facts, Outcome, Predicate};
 use registry_model::PinnedImage;
 
-use crate::{AcceptanceReport, CaseReport, Cases, ContractReport, Part, ProvenImage, SuiteReport};
+use crate::{
+    AcceptanceReport, CaseReport, Cases, ContractReport, ObjectsReport, Part, ProvenImage,
+    SuiteReport,
+};
 
 /// A receipt stands in the list of its image's artifacts only while it is short.
 const MOST_NAMES: usize = 20;
@@ -13,7 +16,8 @@ const LONGEST_NAME: usize = 200;
 
 /// The receipts that `report` is worth: one about the contract of each processor whose cases ran,
 /// and one about the suite for each image that it ran with, failed ones included. Of a reduced run,
-/// and of what did not run, there are none.
+/// and of what did not run, there are none; of a partial one none about the suite, nor about an image
+/// that a processor that was left out has as well.
 ///
 /// `facts` say who and where; the time is that of the report.
 #[must_use]
@@ -29,12 +33,14 @@ pub fn receipts(report: &AcceptanceReport, facts: &Facts) -> Vec<Draft> {
     let about = |image: &PinnedImage, acceptance: Acceptance| {
         Draft::about(image, facts.clone(), Predicate::Acceptance(acceptance))
     };
-    let contracts = report.images.iter().filter_map(|image| {
+    let whole = report.images.iter().filter(|image| !image.shared);
+    let contracts = whole.filter_map(|image| {
         let acceptance = contract(image, &report.contract)?;
         Some(about(&image.image, acceptance))
     });
     let mut drafts: Vec<Draft> = contracts.collect();
-    if let Some(acceptance) = suite(&report.suite) {
+    let suite = suite(&report.suite, report.objects.as_ref());
+    if let Some(acceptance) = suite.filter(|_| !report.partial) {
         // Two processors may share an image.
         let images: BTreeMap<String, &PinnedImage> = report
             .images
@@ -74,7 +80,7 @@ fn contract(image: &ProvenImage, report: &ContractReport) -> Option<Acceptance> 
     })
 }
 
-fn suite(report: &SuiteReport) -> Option<Acceptance> {
+fn suite(report: &SuiteReport, objects: Option<&ObjectsReport>) -> Option<Acceptance> {
     let SuiteReport::Ran {
         exit,
         cases,
@@ -85,14 +91,20 @@ fn suite(report: &SuiteReport) -> Option<Acceptance> {
         return None;
     };
     let failed = cases.iter().flat_map(|cases: &Cases| &cases.failed);
+    let failed = failed.map(|case| case.name.as_str());
+    let wrong = objects.iter().flat_map(|objects| &objects.violations);
+    let wrong = wrong.filter_map(|violation| violation.artifact.as_deref());
+    let kept = objects.is_none_or(ObjectsReport::is_passed);
+    // Some programs that run tests end with 0 whatever the tests say.
+    let passed = cases.as_ref().is_none_or(Cases::is_passed);
     Some(Acceptance {
-        outcome: Outcome::from(*exit == Some(0)),
+        outcome: Outcome::from(*exit == Some(0) && passed && kept),
         suite: Part::Suite.to_string(),
         inputs: inputs.clone(),
         report: None,
         passed: Vec::new(),
         warned: Vec::new(),
-        failed: named(failed.map(|case| case.name.as_str())),
+        failed: named(failed.chain(wrong)),
     })
 }
 
@@ -134,6 +146,7 @@ mod tests {
                 .parse()
                 .unwrap(),
             contract_inputs: Some(digest("c")),
+            shared: false,
             accepted: Vec::new(),
         }
     }
@@ -230,6 +243,29 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_that_left_what_nobody_declares_has_not_passed() {
+        let mut report = report(vec![image("one", "1")], Vec::new(), ran(Some(0), &[]));
+        report.objects = Some(ObjectsReport {
+            bucket: "artifacts".into(),
+            objects: 2,
+            seconds: 0.1,
+            violations: vec![Violation {
+                code: ViolationCode::ArtifactUndeclared,
+                what: "object".into(),
+                expected: "none".into(),
+                got: "it".into(),
+                artifact: Some("stray".into()),
+            }],
+            wrong: 1,
+        });
+        let told = shown(&receipts(&report, &facts()));
+        assert_eq!(
+            told,
+            ["ghcr.io/acme/text-one suite failed passed [] failed [\"stray\"]"]
+        );
+    }
+
+    #[test]
     fn the_suite_speaks_for_every_image_that_it_ran_with() {
         let mut twin = image("twin", "1");
         let one = image("one", "1");
@@ -242,6 +278,14 @@ mod tests {
             });
             assert_eq!(shown(&receipts(&report, &facts())), expected);
         }
+    }
+
+    #[test]
+    fn a_suite_with_failed_tests_has_failed_whatever_its_exit_code() {
+        let one = image("one", "1");
+        let report = report(vec![one], Vec::new(), ran(Some(0), &["a"]));
+        let expected = ["ghcr.io/acme/text-one suite failed passed [] failed [\"a\"]"];
+        assert_eq!(shown(&receipts(&report, &facts())), expected);
     }
 
     #[test]
@@ -288,6 +332,18 @@ mod tests {
           }
         ]
         "#);
+    }
+
+    #[test]
+    fn without_some_processors_neither_the_suite_nor_what_they_share_is_proven() {
+        let (one, two) = (image("one", "1"), image("two", "2"));
+        let cases = vec![case(&one, "a", 0), case(&two, "a", 0)];
+        let mut report = report(vec![one, two], cases, ran(Some(0), &[]));
+        assert_eq!(receipts(&report, &facts()).len(), 4);
+        report.partial = true;
+        report.images[1].shared = true;
+        let expected = ["ghcr.io/acme/text-one contract passed passed [\"a\"] failed []"];
+        assert_eq!(shown(&receipts(&report, &facts())), expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use registry_model::{Digest, PinnedImage, ProcessorRef};
 use serde::{Deserialize, Serialize};
 
-use crate::{AcceptedBy, ContractReport, ServiceDiagnosis};
+use crate::{AcceptedBy, ContractReport, ObjectsReport, ServiceDiagnosis};
 
 /// The version of the format of reports.
 pub(crate) const SCHEMA: u32 = 1;
@@ -22,6 +22,9 @@ pub struct AcceptanceReport {
     /// Whether less was asked for than the repository has: one part, or some cases. What such a run
     /// proves is no receipt.
     pub reduced: bool,
+    /// Whether some processors were left out. What the suite proves without them is no receipt.
+    #[serde(default)]
+    pub partial: bool,
     /// Why nothing was proven, when the whole stage was left out.
     pub skipped: Option<String>,
     /// What was proven, in the order of the registry.
@@ -32,6 +35,9 @@ pub struct AcceptanceReport {
     pub stack: StackReport,
     /// The tests.
     pub suite: SuiteReport,
+    /// What they left in the S3 service, if they passed and that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectsReport>,
     /// How it ended.
     pub verdict: Verdict,
 }
@@ -47,6 +53,9 @@ pub struct ProvenImage {
     pub image: PinnedImage,
     /// Over all that the verdict on its contract depends on besides the image; `None` without cases.
     pub contract_inputs: Option<Digest>,
+    /// Whether a processor that was left out has the same image, so that this run cannot speak for it.
+    #[serde(default)]
+    pub shared: bool,
     /// The receipts for which a part did not run.
     pub accepted: Vec<AcceptedBy>,
 }
@@ -70,6 +79,13 @@ pub enum StackReport {
         /// Until nothing of them was left.
         down_seconds: f64,
         /// When the suite failed: the state and the last lines of each service.
+        diagnoses: Vec<ServiceDiagnosis>,
+    },
+    /// They did not come up, or could not be asked about.
+    Failed {
+        /// The compose file.
+        file: PathBuf,
+        /// The state and the last lines of each service that there was.
         diagnoses: Vec<ServiceDiagnosis>,
     },
     /// Nothing needed it: the suite had passed already.
@@ -113,6 +129,8 @@ pub enum SuiteReport {
         /// be read.
         inputs: Option<Digest>,
     },
+    /// They did not run, as something before them failed or their program could not be started.
+    NotRun,
     /// They passed already with these images and inputs: each image names its receipt.
     Accepted {
         /// Over all that its verdict depends on besides the images.
@@ -125,6 +143,17 @@ pub enum SuiteReport {
     },
 }
 
+impl StackReport {
+    /// The state and the last lines of each service, when something did not pass.
+    #[must_use]
+    pub fn diagnoses(&self) -> &[ServiceDiagnosis] {
+        match self {
+            Self::Ran { diagnoses, .. } | Self::Failed { diagnoses, .. } => diagnoses,
+            Self::Accepted | Self::NotConfigured { .. } => &[],
+        }
+    }
+}
+
 impl SuiteReport {
     /// The same, with what its verdict depends on.
     pub(crate) fn with_inputs(mut self, digest: Option<Digest>) -> Self {
@@ -132,6 +161,14 @@ impl SuiteReport {
             *inputs = digest;
         }
         self
+    }
+}
+
+impl Cases {
+    /// Whether none failed or broke down.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        self.failures == 0 && self.errors == 0 && self.failed.is_empty()
     }
 }
 
@@ -189,11 +226,13 @@ impl AcceptanceReport {
             project: String::new(),
             ended_at: Timestamp::now(),
             reduced: false,
+            partial: false,
             skipped: Some(why),
             images: Vec::new(),
             contract: ContractReport::NotConfigured { add: add() },
             stack: StackReport::NotConfigured { add: add() },
             suite: SuiteReport::NotConfigured { add: add() },
+            objects: None,
             verdict: Verdict::Skipped,
         }
     }

@@ -5,15 +5,17 @@ use jiff::Timestamp;
 use registry_model::{PinnedImage, ProcessorRef};
 use tokio_util::sync::CancellationToken;
 
-use crate::cleanup::{Claim, Teardown, remove_earlier};
+use crate::cleanup::{Claim, Family, Teardown, remove_earlier};
 use crate::compose::Compose;
 use crate::diagnosis::{Container, containers, diagnose};
+use crate::objects::Store;
 use crate::preflight::Needs;
 use crate::report::{ProvenImage, SCHEMA};
 use crate::suite::{self, Ended};
 use crate::{
     AcceptanceError, AcceptancePlan, AcceptanceReport, Configured, ContractReport, Inputs,
-    ServiceReport, StackPlan, StackReport, SuiteReport, Verdict, contract, images, inputs,
+    ObjectsReport, ServiceReport, StackPlan, StackReport, SuiteReport, Verdict, contract, images,
+    inputs, objects,
 };
 
 /// Proves `images` as `plan` says, and leaves nothing behind but the images it pulled.
@@ -34,10 +36,9 @@ pub async fn run(
         return Ok(empty_report(plan, images, &inputs, ""));
     }
     let needs = Needs {
-        compose: stack.is_some(),
         engine: stack.is_some() || !images.is_empty(),
     };
-    let program = needs.check(cancel).await?;
+    let program = needs.check(plan, cancel).await?;
     images::fetch(&needed(plan, images), &plan.platform, cancel).await?;
     let inputs = match &plan.inputs {
         Some(inputs) => inputs.clone(),
@@ -61,40 +62,54 @@ pub async fn run(
         let files = stack.files().cloned().collect();
         Compose::new(program, &project, files, plan.env.clone())
     });
-    let teardown = Teardown::new(claim, compose.clone());
-    let proven = prove(plan, images, &project, compose.as_ref(), &workspace, cancel).await;
+    let family = Family::default();
+    let teardown = Teardown::new(claim, compose.clone(), family.clone());
+    let mut done = Proven::default();
+    let ended = prove(
+        plan,
+        images,
+        &project,
+        compose.as_ref(),
+        &workspace,
+        &mut done,
+        cancel,
+    );
+    let ended = tokio::select! {
+        ended = ended => ended,
+        never = family.watch(&project) => match never {},
+    };
 
     let settled = !matches!(
-        proven,
+        ended,
         Err(AcceptanceError::Cancelled | AcceptanceError::StackUp { .. })
     );
     let down = Instant::now();
     let torn_down = teardown.now(settled).await;
     let down_seconds = seconds(down);
-    if let (Err(error), Err(_)) = (&torn_down, &proven) {
+    if let (Err(error), Err(_)) = (&torn_down, &ended) {
         // The first error is the cause; this one must not hide it.
         tracing::error!(%error, "cannot take down the stack");
     }
-    let Proven {
-        contract,
-        up,
-        ended,
-    } = proven?;
-    if let Some(contract) = contract {
+    report.ended_at = Timestamp::now();
+    if let Some(contract) = done.contract {
         report.contract = contract;
     }
-    let broken = !report.contract.is_passed();
+    report.objects = done.objects;
+    let kept = report.objects.as_ref().is_none_or(ObjectsReport::is_passed);
+    let broken = !report.contract.is_passed() || !kept;
     if broken {
         report.verdict = Verdict::Failed;
     }
-    report.ended_at = Timestamp::now();
-    if let (Some(stack), Some(up)) = (stack, up) {
+    if let (Some(stack), Some(up)) = (stack, done.up) {
         report.stack = up.report(stack, down_seconds);
+    }
+    if let Err(error) = ended {
+        return Err(stopped(error, plan, report));
     }
     if let Some(Ended {
         report: suite,
         failure,
-    }) = ended
+    }) = done.ended
     {
         report.suite = suite.with_inputs(inputs.suite);
         if let Some((outcome, output)) = failure {
@@ -118,8 +133,47 @@ pub async fn run(
             report: Box::new(report),
         });
     }
-    torn_down?;
-    Ok(report)
+    match torn_down {
+        Ok(()) => Ok(report),
+        Err(error) => {
+            report.verdict = Verdict::Failed;
+            Err(error.with_report(&report))
+        }
+    }
+}
+
+/// The error with how far it came: what ran before it keeps its verdict, and a contract that does not
+/// hold is told in any case.
+fn stopped(
+    error: AcceptanceError,
+    plan: &AcceptancePlan,
+    mut report: AcceptanceReport,
+) -> AcceptanceError {
+    if error.is_cancelled() {
+        return error;
+    }
+    let broken = !report.contract.is_passed();
+    report.verdict = Verdict::Failed;
+    if let (Some(stack), StackReport::NotConfigured { .. }) = (plan.stack.get(), &report.stack) {
+        report.stack = StackReport::Failed {
+            file: stack.file.clone(),
+            diagnoses: error.diagnoses().to_vec(),
+        };
+    }
+    if plan.suite.get().is_some() {
+        report.suite = SuiteReport::NotRun;
+    }
+    let error = error.with_report(&report);
+    if !broken || error.report().is_some() {
+        return error;
+    }
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "after the contract"
+    );
+    AcceptanceError::Contract {
+        report: Box::new(report),
+    }
 }
 
 /// What is known before anything ran.
@@ -136,12 +190,14 @@ fn empty_report(
         project: project.to_owned(),
         ended_at: Timestamp::now(),
         reduced: plan.reduced,
+        partial: plan.left_out.is_some(),
         skipped: None,
         images: images
             .iter()
             .map(|(reference, image)| ProvenImage {
                 reference: reference.clone(),
                 image: image.clone(),
+                shared: plan.left_out.iter().flatten().any(|other| other == image),
                 contract_inputs: inputs.contract.get(reference).cloned(),
                 accepted: plan.accepted.get(reference).cloned().unwrap_or_default(),
             })
@@ -167,6 +223,7 @@ fn empty_report(
             },
             _ => SuiteReport::NotConfigured { add: add(suite) },
         },
+        objects: None,
     }
 }
 
@@ -199,10 +256,13 @@ fn command_of(plan: &AcceptancePlan) -> String {
     words.unwrap_or_default()
 }
 
+/// How far a run has come.
+#[derive(Default)]
 struct Proven {
     contract: Option<ContractReport>,
     up: Option<Up>,
     ended: Option<Ended>,
+    objects: Option<ObjectsReport>,
 }
 
 /// A stack that was up.
@@ -245,36 +305,44 @@ async fn prove(
     project: &str,
     compose: Option<&Compose>,
     workspace: &Path,
+    done: &mut Proven,
     cancel: &CancellationToken,
-) -> Result<Proven, AcceptanceError> {
+) -> Result<(), AcceptanceError> {
     // First, as it takes seconds and the stack may take minutes.
-    let contract = match plan.contract.get() {
-        Some(cases) => Some(contract::run(cases, images, project, cancel).await?),
+    if let Some(cases) = plan.contract.get() {
+        done.contract = Some(contract::run(cases, images, project, cancel).await?);
+    }
+    if let (Some(stack), Some(compose)) = (plan.stack.get(), compose) {
+        done.up = Some(start(stack, compose, project, cancel).await?);
+    }
+    let Some(suite) = plan.suite.get() else {
+        return Ok(());
+    };
+    let running = done.up.as_ref().map_or(&[][..], |up| &up.containers);
+    let store = match &plan.objects {
+        // Before the suite, which may take minutes.
+        Some(objects) => {
+            let store = Store::open(&objects.options, running, &plan.env);
+            let store = store.map_err(|source| AcceptanceError::Objects {
+                bucket: objects.options.bucket.clone(),
+                source,
+            })?;
+            Some((objects, store))
+        }
         None => None,
     };
-    let mut up = match (plan.stack.get(), compose) {
-        (Some(stack), Some(compose)) => Some(start(stack, compose, project, cancel).await?),
-        _ => None,
-    };
-    let Some(suite) = plan.suite.get() else {
-        return Ok(Proven {
-            contract,
-            up,
-            ended: None,
-        });
-    };
-    let running = up.as_ref().map_or(&[][..], |up| &up.containers);
     let mut env: Vec<(String, String)> = plan.env.clone().into_iter().collect();
     env.extend(suite::stack_env(project, running));
     let ended = suite::run(suite, images, &env, workspace, cancel).await?;
-    if let (Some(up), Some(_)) = (&mut up, &ended.failure) {
+    let passed = ended.failure.is_none();
+    done.ended = Some(ended);
+    if let (Some(up), false) = (&mut done.up, passed) {
         up.diagnoses = diagnose(project, cancel).await;
     }
-    Ok(Proven {
-        contract,
-        up,
-        ended: Some(ended),
-    })
+    if let (Some((objects, store)), true) = (&store, passed) {
+        done.objects = Some(objects::check(objects, store, images, cancel).await?);
+    }
+    Ok(())
 }
 
 async fn start(
@@ -296,6 +364,7 @@ async fn start(
         return Err(AcceptanceError::StackUp {
             file: stack.file.clone(),
             diagnoses: diagnose(project, cancel).await,
+            report: None,
             source: Box::new(source),
         });
     }
@@ -306,6 +375,7 @@ async fn start(
             AcceptanceError::Cancelled
         } else {
             AcceptanceError::Engine {
+                report: None,
                 source: Box::new(source),
             }
         }

@@ -33,6 +33,8 @@ pub struct Commit {
     pub committer: Person,
     /// The commits it follows.
     pub parents: Vec<CommitSha>,
+    /// The id of all its files, as git counts it: the same for the same files.
+    pub tree: String,
 }
 
 /// What a branch or commit has that another has not.
@@ -60,8 +62,14 @@ struct Full {
 #[derive(Deserialize)]
 struct Inner {
     message: String,
+    tree: Tree,
     author: Option<Named>,
     committer: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Tree {
+    sha: String,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +144,7 @@ impl From<Full> for Commit {
             author: person(full.commit.author, full.author),
             committer: person(full.commit.committer, full.committer),
             parents: full.parents.into_iter().map(|parent| parent.sha).collect(),
+            tree: full.commit.tree.sha,
         }
     }
 }
@@ -197,6 +206,7 @@ mod tests {
             author: nobody.clone(),
             committer: nobody,
             parents: Vec::new(),
+            tree: "0".repeat(40),
         }
     }
 

@@ -18,6 +18,8 @@ const STDOUT_LIMIT: usize = 64 * 1024 * 1024;
 const TAIL: usize = 32 * 1024;
 const LONGEST_LINE: usize = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(5);
+/// What left the process group may hold the pipes open for ever. What it writes later is not read.
+const PIPES: Duration = Duration::from_secs(5);
 
 /// Which of its two streams a child wrote a line to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +214,8 @@ impl Command {
     }
 
     /// Runs it to its end. On time-out, on cancellation and when the returned future is dropped,
-    /// the whole process group is ended.
+    /// the whole process group is ended. What left the group goes on, and is listened to for 5 s
+    /// more at most.
     ///
     /// # Errors
     /// Every way not to end with exit code 0 is a [`ProcessError`].
@@ -234,8 +237,10 @@ impl Command {
                 let _ = pipe.write_all(&bytes).await;
             });
         }
-        let stdout = self.reader(child.stdout.take(), Stream::Stdout, STDOUT_LIMIT);
-        let stderr = self.reader(child.stderr.take(), Stream::Stderr, 0);
+        let over = CancellationToken::new();
+        let out = child.stdout.take();
+        let stdout = self.reader(out, Stream::Stdout, STDOUT_LIMIT, &over);
+        let stderr = self.reader(child.stderr.take(), Stream::Stderr, 0, &over);
 
         let ended = tokio::select! {
             status = child.wait() => Ok(status.map_err(follow_error)?),
@@ -254,8 +259,16 @@ impl Command {
         }
         // What the head left behind must not hold the pipes open, nor outlive it.
         group.end();
-        let (out, out_tail) = stdout.await.unwrap_or_default();
-        let (_, stderr) = stderr.await.unwrap_or_default();
+        let mut read = std::pin::pin!(async { tokio::join!(stdout, stderr) });
+        let (stdout, stderr) = match tokio::time::timeout(PIPES, &mut read).await {
+            Ok(read) => read,
+            Err(_) => {
+                over.cancel();
+                read.await
+            }
+        };
+        let (out, out_tail) = stdout.unwrap_or_default();
+        let (_, stderr) = stderr.unwrap_or_default();
 
         match ended {
             Ok(status) if status.success() => Ok(Output {
@@ -288,8 +301,9 @@ impl Command {
         let command = self.display();
         let mut child = self.spawn(&command)?;
         let group = Group::of(&child);
-        drop(self.reader(child.stdout.take(), Stream::Stdout, 0));
-        drop(self.reader(child.stderr.take(), Stream::Stderr, 0));
+        let to_the_end = CancellationToken::new();
+        drop(self.reader(child.stdout.take(), Stream::Stdout, 0, &to_the_end));
+        drop(self.reader(child.stderr.take(), Stream::Stderr, 0, &to_the_end));
         Ok(Service { child, group })
     }
 
@@ -336,11 +350,13 @@ impl Command {
         builder.spawn().map_err(cannot_start)
     }
 
+    /// Reads to the end of the pipe, or until it is `over`.
     fn reader<R: tokio::io::AsyncRead + Unpin + Send + 'static>(
         &self,
         pipe: Option<R>,
         stream: Stream,
         head: usize,
+        over: &CancellationToken,
     ) -> tokio::task::JoinHandle<(Vec<u8>, String)> {
         let on_line = self.on_line.clone();
         let limits = Limits {
@@ -349,6 +365,7 @@ impl Command {
             line: self.longest_line,
         };
         let redactor = self.redactor.clone();
+        let over = over.clone();
         tokio::spawn(async move {
             let Some(pipe) = pipe else {
                 return Default::default();
@@ -360,7 +377,7 @@ impl Command {
                     call(stream, line);
                 }
             };
-            follow(pipe, limits, &redactor, hand_on)
+            follow(pipe, limits, &redactor, &over, hand_on)
                 .await
                 .unwrap_or_default()
         })

@@ -1,4 +1,5 @@
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::Redactor;
 
@@ -13,12 +14,13 @@ pub(crate) struct Limits {
     pub(crate) line: usize,
 }
 
-/// Reads `source` to its end; calls `line` for each line, redacted and without its line end. Returns
+/// Reads `source` to its end, or until it is `over`; calls `line` for each line, redacted and without its line end. Returns
 /// the beginning as it is, and the end, redacted.
 pub(crate) async fn follow<R: AsyncRead + Unpin>(
     mut source: R,
     limits: Limits,
     redactor: &Redactor,
+    over: &CancellationToken,
     mut line: impl FnMut(&str),
 ) -> std::io::Result<(Vec<u8>, String)> {
     let Limits { head, .. } = limits;
@@ -37,7 +39,12 @@ pub(crate) async fn follow<R: AsyncRead + Unpin>(
     let mut pending = Vec::new();
     let mut chunk = [0_u8; 8192];
     loop {
-        let read = source.read(&mut chunk).await?;
+        let read = tokio::select! {
+            biased;
+            // First, as who holds the pipe may write for ever.
+            () = over.cancelled() => 0,
+            read = source.read(&mut chunk) => read?,
+        };
         if read == 0 {
             break;
         }
@@ -99,7 +106,9 @@ mod tests {
     async fn followed(text: &[u8], redactor: &Redactor) -> (Vec<String>, Vec<u8>, String) {
         let mut seen = Vec::new();
         let hand_on = |line: &str| seen.push(line.to_owned());
-        let (head, tail) = follow(text, LIMITS, redactor, hand_on).await.unwrap();
+        let never = CancellationToken::new();
+        let followed = follow(text, LIMITS, redactor, &never, hand_on).await;
+        let (head, tail) = followed.unwrap();
         (seen, head, tail)
     }
 

@@ -131,6 +131,45 @@ async fn a_background_grandchild_does_not_hold_the_run_open() {
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 
+/// Ends with the test, also when that fails.
+struct Daemon(String);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        if let Some(pid) = self.0.trim().parse().ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_left_the_group_does_not_hold_the_run_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = async |script: &str, name: &str| {
+        let file = folder.path().join(name);
+        // It writes all the time, too.
+        let daemon = "setsid sh -c 'echo $$ > \"$FILE\"; while sleep 0.1; do echo x; done' &";
+        let wait = "until [ -s \"$FILE\" ]; do sleep 0.1; done";
+        let script = format!("{daemon} {wait}; echo done; {script}");
+        let started = Instant::now();
+        let run = sh(&script)
+            .env("FILE", &file)
+            .timeout(Duration::from_secs(5));
+        let never = CancellationToken::new();
+        // Or the test would hang.
+        let ended = tokio::time::timeout(Duration::from_secs(40), run.run(&never)).await;
+        let _daemon = Daemon(std::fs::read_to_string(file).unwrap());
+        (ended.expect("the run ends"), started.elapsed())
+    };
+    let (one, two) = tokio::join!(ended("true", "one"), ended("sleep 60", "two"));
+    let output = one.0.unwrap().stdout_text();
+    assert!(output.lines().any(|line| line == "done"), "{output}");
+    let error = two.0.unwrap_err();
+    assert!(matches!(error, ProcessError::TimedOut { .. }), "{error:?}");
+    assert!(two.1 < Duration::from_secs(30), "{:?}", two.1);
+}
+
 #[tokio::test]
 async fn a_missing_program_is_named() {
     let error = Command::new("no-such-program-here")

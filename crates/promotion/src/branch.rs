@@ -88,14 +88,14 @@ impl Content {
         }
     }
 
-    /// Whether a commit is what would be made.
-    fn is(&self, commit: &github::Commit, plan: &PromotionPlan) -> bool {
+    /// Whether a commit says that it was made for this: its files may be others.
+    fn is_claimed_by(&self, commit: &github::Commit) -> bool {
         let same = |message: &str, parents: &[&CommitSha]| {
             commit.message.trim_end() == message.trim_end()
                 && commit.parents.iter().eq(parents.iter().copied())
         };
         match self {
-            Self::Source => commit.sha == plan.commit,
+            Self::Source => false,
             Self::Joined(merge) => same(&merge.message, &[&merge.ours, &merge.theirs]),
             Self::Pins(new) => same(&new.message, &[&new.parent]),
         }
@@ -116,15 +116,25 @@ impl<F: Forge> Run<'_, F> {
             };
         };
         let commit = forge.look_at(tip.as_str()).await.map_err(failed)?;
-        if content.is(&commit, plan) {
+        if commit.sha == plan.commit && matches!(content, Content::Source) {
             return Ok(Step::Done(tip));
         }
+        let blocked = || PromotionError::Blocked {
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            branch: branch.clone(),
+        };
+        if content.is_claimed_by(&commit) {
+            // Anybody can write our words over other files: only the files tell.
+            let made = content.make(forge, plan).await.map_err(failed)?;
+            let made = forge.look_at(made.as_str()).await.map_err(failed)?;
+            return match made.tree == commit.tree {
+                true => Ok(Step::Done(tip)),
+                false => Err(blocked()),
+            };
+        }
         let Some(source) = self.source_of(&commit).await? else {
-            return Err(PromotionError::Blocked {
-                from: plan.from.clone(),
-                to: plan.to.clone(),
-                branch: branch.clone(),
-            });
+            return Err(blocked());
         };
         if self.is_newer(&source).await? {
             return Err(self.moved(plan.from.as_str(), &plan.commit, source));

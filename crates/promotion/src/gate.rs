@@ -36,6 +36,9 @@ pub struct Evidence {
     pub held: BTreeMap<ProcessorRef, Digest>,
     /// The pins for which the target has no place, where no file can be brought along.
     pub without_place: BTreeSet<(ProcessorRef, PinPlace)>,
+    /// The images that a merge would bring into the place of others, and that no plan shows: the
+    /// source has disabled them, or leaves them out.
+    pub hidden: BTreeMap<ProcessorRef, BTreeSet<Digest>>,
 }
 
 /// Whether one processor may go on.
@@ -97,6 +100,8 @@ pub enum Rule {
     Place,
     /// No person holds it.
     Hold,
+    /// The plan shows every pin that a merge changes.
+    Hidden,
 }
 
 impl Rule {
@@ -182,7 +187,41 @@ pub fn gate(plan: &PromotionPlan, rules: &Rules, evidence: &Evidence) -> Vec<Adm
             _ => admissions.push(found),
         }
     }
+    for (reference, images) in &evidence.hidden {
+        let place = admissions
+            .iter()
+            .position(|one| one.reference >= *reference);
+        let place = place.unwrap_or(admissions.len());
+        let is_there = admissions.get(place);
+        if is_there.is_none_or(|one| one.reference != *reference) {
+            let admission = Admission {
+                reference: reference.clone(),
+                proofs: Vec::new(),
+                why_not: Vec::new(),
+            };
+            admissions.insert(place, admission);
+        }
+        for image in images {
+            admissions[place].add(hidden(plan, image));
+        }
+    }
     admissions
+}
+
+fn hidden(plan: &PromotionPlan, image: &Digest) -> WhyNot {
+    let (from, to) = (&plan.from, &plan.to);
+    WhyNot {
+        rule: Rule::Hidden,
+        text: format!(
+            "{from} has {} out of sight, where {to} pins another: it is disabled there, or \
+             pipeline.yml leaves it out",
+            image.short()
+        ),
+        cure: format!(
+            "enable and name it in {from}, so that it is asked about, or pin there what {to} \
+             pins; --processors leaves it as it is"
+        ),
+    }
 }
 
 /// Fails when a processor may not go on, with all that stands in the way. With `bypass` only what

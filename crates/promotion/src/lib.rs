@@ -65,5 +65,5 @@ pub use meet::{Meeting, meet};
 pub use plan::{Change, Comparison, Processor, PromotionPlan, Standing, plan};
 pub use receipts::receipts;
 pub use report::{Bypass, Move, PromotionReport, PullRequestLink};
-pub use run::{RunOptions, Scope, run};
+pub use run::{Loss, RunOptions, Scope, run};
 pub use verify::verify;

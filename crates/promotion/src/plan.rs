@@ -89,7 +89,8 @@ pub enum Change {
         /// What the target runs.
         old: Option<PinnedImage>,
     },
-    /// The source has no such pin. The promotion does not touch what runs.
+    /// The source has no such pin. The promotion of some does not touch what runs; that of
+    /// everything [may take it away](crate::Loss).
     OnlyInTarget {
         /// What the target runs, unless its pin is pending.
         old: Option<PinnedImage>,

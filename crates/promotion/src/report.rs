@@ -81,7 +81,8 @@ impl PromotionReport {
     /// What `plan` would do with these options: the whole report of a dry run.
     #[must_use]
     pub fn judged(plan: &PromotionPlan, options: &RunOptions) -> Self {
-        let refused = options.admissions.iter().any(Admission::is_refused);
+        let refused = options.admissions.iter().any(Admission::is_refused)
+            || options.merge && !options.rules_changed.is_empty();
         Self {
             partial: matches!(options.scope, Scope::Some(_)),
             processors: options.admissions.clone(),

@@ -1,4 +1,5 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use github::{
@@ -12,7 +13,7 @@ use tracing::info;
 use crate::branch::{self, Content};
 use crate::{
     Admission, Bypass, Evidence, Forge, PromotionError, PromotionPlan, PromotionReport,
-    PullRequestLink, Rule, Rules, admit, edits, gate, text,
+    PullRequestLink, Rule, Rules, admit, edits, gate, text, tidy,
 };
 
 /// How often everything is read again when others write at the same time.
@@ -30,8 +31,31 @@ pub struct RunOptions {
     pub admissions: Vec<Admission>,
     /// Who takes the responsibility for what the gate does not let through.
     pub bypass: Option<Bypass>,
+    /// The rules of the target that a merge of everything changes, each by its name. Only people
+    /// should merge that, or somebody who takes the responsibility.
+    pub rules_changed: Vec<String>,
+    /// What a merge of everything takes from the target.
+    pub losses: BTreeMap<ProcessorRef, Loss>,
     /// What people should know besides, for the report.
     pub notices: Vec<String>,
+}
+
+/// How the target loses a processor: the source gave it up since both had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its registry file is gone.
+    Removed,
+    /// It is disabled.
+    Disabled,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Removed => "is removed by this",
+            Self::Disabled => "is disabled by this",
+        })
+    }
 }
 
 /// What is promoted.
@@ -78,7 +102,8 @@ pub(crate) struct Run<'a, F> {
 /// [`PromotionError::Refused`] when something may not go, [`PromotionError::Moved`] when a newer
 /// plan was carried out or, for some processors, the target is no longer at the planned commit:
 /// plan again. [`PromotionError::Reverted`] when there is no commit to merge; also when GitHub
-/// refuses (a conflict, a missing review or check) or the caller cancels.
+/// refuses (a conflict, a missing review or check) or the caller cancels. What goes wrong after the
+/// merge is among the notices of the report.
 pub async fn run<F: Forge>(
     plan: &PromotionPlan,
     options: &RunOptions,
@@ -97,27 +122,31 @@ pub async fn run<F: Forge>(
             Scope::Some(chosen) => branch::of_some(plan, chosen),
         },
     };
-    let work = async {
-        if !plan.is_empty() {
-            let (request, merged) = run.carry_out().await?;
-            report.pull_request = Some(PullRequestLink {
-                number: request.number,
-                url: request.url,
-            });
-            report.merged = merged;
-        }
-        if plan.is_empty() || options.merge {
-            run.tidy(&mut report).await?;
-        }
-        Ok(())
+    let cancelled = || PromotionError::Cancelled {
+        from: plan.from.clone(),
+        to: plan.to.clone(),
     };
-    let done = cancel.run_until_cancelled(work).await;
-    done.unwrap_or_else(|| {
-        Err(PromotionError::Cancelled {
-            from: plan.from.clone(),
-            to: plan.to.clone(),
-        })
-    })?;
+    if !plan.is_empty() {
+        let done = cancel.run_until_cancelled(run.carry_out()).await;
+        let (request, merged) = done.ok_or_else(cancelled)??;
+        report.pull_request = Some(PullRequestLink {
+            number: request.number,
+            url: request.url,
+        });
+        report.merged = merged;
+    }
+    if plan.is_empty() || options.merge {
+        let done = cancel.run_until_cancelled(run.tidy()).await;
+        match done.unwrap_or_else(|| Err(cancelled())) {
+            Ok(notices) => report.notices.extend(notices),
+            // Whoever asks must be told what was merged, whatever came after it.
+            Err(error) if report.merged.is_some() => report.notices.push(format!(
+                "requests and branches that have nothing to give any more stay: {}",
+                tidy::cause(&error)
+            )),
+            Err(error) => return Err(error),
+        }
+    }
     report.ended_at = Timestamp::now();
     Ok(report)
 }

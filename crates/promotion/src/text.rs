@@ -49,11 +49,27 @@ pub(crate) fn pull_request(
             plain(&bypass.why)
         )
     });
+    let rules = match options.rules_changed.as_slice() {
+        [] => String::new(),
+        changed => {
+            let changed: Vec<String> = changed.iter().map(|it| plain(it)).collect();
+            format!(
+                "\n**Changes the rules of `{to}`**, read them before you merge: {}\n",
+                changed.join(", ")
+            )
+        }
+    };
+    let losses: String = options
+        .losses
+        .iter()
+        .take(MOST_ROWS)
+        .map(|(reference, loss)| format!("\n`{reference}` {loss}.\n"))
+        .collect();
     NewPullRequest {
         title,
         body: format!(
             "{what} The images are the ones that run in `{from}`; nothing is built again.\n\
-             {bypassed}\n| processor | `{to}` now | then |\n| --- | --- | --- |\n{rows}{more}"
+             {bypassed}{rules}{losses}\n| processor | `{to}` now | then |\n| --- | --- | --- |\n{rows}{more}"
         ),
         head: branch.to_owned(),
         base: to.to_owned(),

@@ -7,18 +7,24 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::branch;
 use crate::run::{Run, Scope};
-use crate::{Forge, PromotionError, PromotionReport};
+use crate::{Forge, PromotionError};
 
 /// In the comment with which a request is closed.
 const CLOSED: &str = "<!-- pipeline:promote-closed -->";
 /// A comment that is older is about an earlier close.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
 
+/// What is behind an error, which by itself names the promotion only.
+pub(crate) fn cause(error: &PromotionError) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 impl<F: Forge> Run<'_, F> {
     /// Closes what the target has by now, and deletes the branches: after everything was promoted
     /// those of all choices of processors, too. What is for a newer commit, or has commits of
-    /// others, stays.
-    pub(crate) async fn tidy(&self, report: &mut PromotionReport) -> Result<(), PromotionError> {
+    /// others, stays. Gives notice of what could not be done.
+    pub(crate) async fn tidy(&self) -> Result<Vec<String>, PromotionError> {
         let branches = match self.options.scope {
             Scope::Some(_) => self.forge.starting_with(&self.branch).await,
             Scope::All { .. } => self.forge.starting_with(&branch::of_all(self.plan)).await,
@@ -29,8 +35,9 @@ impl<F: Forge> Run<'_, F> {
         };
         let branches = branches.map_err(|error| self.failed(error))?;
         let branches: Vec<_> = branches.into_iter().filter(|(name, _)| own(name)).collect();
+        let mut notices = Vec::new();
         if branches.is_empty() {
-            return Ok(());
+            return Ok(notices);
         }
         let open = self.open(None).await?;
         let open: BTreeMap<&str, u64> = open
@@ -46,16 +53,10 @@ impl<F: Forge> Run<'_, F> {
                 Ok(()) => {}
                 Err(error) if error.is_cancelled() => return Err(error),
                 // The promotion itself is done.
-                Err(error) => {
-                    let cause = std::error::Error::source(&error);
-                    let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
-                    report
-                        .notices
-                        .push(format!("branch `{name}` stays: {cause}"));
-                }
+                Err(error) => notices.push(format!("branch `{name}` stays: {}", cause(&error))),
             }
         }
-        Ok(())
+        Ok(notices)
     }
 
     async fn retire(

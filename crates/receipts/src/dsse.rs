@@ -27,6 +27,9 @@ pub struct Envelope {
     pub payload: Vec<u8>,
     /// May be empty.
     pub signatures: Vec<Signature>,
+    /// Whether it came in a bundle with a certificate: whoever signed it did so by an identity, as
+    /// workflows on GitHub do, and not with a key that somebody keeps.
+    pub certified: bool,
 }
 
 /// A signature in an envelope.
@@ -67,6 +70,18 @@ struct WireSignature {
 #[serde(rename_all = "camelCase")]
 struct Bundle {
     dsse_envelope: Option<Wire>,
+    #[serde(default)]
+    verification_material: serde_json::Value,
+}
+
+impl Bundle {
+    /// Source: sigstore/protobuf-specs, `sigstore_bundle.proto`, `VerificationMaterial`; the chain is
+    /// what bundles before version 0.3 have.
+    fn is_certified(&self) -> bool {
+        let material = &self.verification_material;
+        let has = |field: &str| material.get(field).is_some_and(|it| !it.is_null());
+        has("certificate") || has("x509CertificateChain")
+    }
 }
 
 /// What is signed: the type and the text, each with its length, so that no two pairs make the same
@@ -95,6 +110,7 @@ impl Envelope {
             payload_type: IN_TOTO.to_owned(),
             signatures: key.map(sign).into_iter().collect(),
             payload,
+            certified: false,
         }
     }
 
@@ -140,11 +156,11 @@ impl Envelope {
         if bytes.len() > LONGEST_ENVELOPE {
             return Err(wrong(format!("longer than {LONGEST_ENVELOPE} bytes")));
         }
-        let wire: Wire = match serde_json::from_slice::<Bundle>(bytes) {
-            Ok(Bundle {
-                dsse_envelope: Some(wire),
-            }) => wire,
-            _ => serde_json::from_slice(bytes).map_err(wrong)?,
+        let bundle = serde_json::from_slice::<Bundle>(bytes).ok();
+        let certified = bundle.as_ref().is_some_and(Bundle::is_certified);
+        let wire: Wire = match bundle.and_then(|bundle| bundle.dsse_envelope) {
+            Some(wire) => wire,
+            None => serde_json::from_slice(bytes).map_err(wrong)?,
         };
         if wire.signatures.len() > MOST_SIGNATURES {
             return Err(wrong(format!("more than {MOST_SIGNATURES} signatures")));
@@ -159,6 +175,7 @@ impl Envelope {
             payload: decode(&wire.payload)?,
             signatures: signatures.collect::<Result<_, _>>()?,
             payload_type: wire.payload_type,
+            certified,
         })
     }
 }

@@ -141,9 +141,22 @@ fn new_project() -> String {
 }
 
 fn forget(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         tracing::warn!(%error, path = %path.display(), "cannot remove the claim of a run");
     }
+}
+
+/// What a file tells.
+#[derive(Debug)]
+enum Found {
+    /// Of a run to clean up after.
+    Abandoned(Abandoned),
+    /// Of a run that is none of ours to clean up after.
+    Other,
+    /// Of one that has ended in the meantime.
+    Gone,
 }
 
 /// The folder with the claims of this user, for one process at a time: nobody else sees a file before
@@ -157,8 +170,9 @@ impl Folder {
     async fn enter(place: &Path, cancel: &CancellationToken) -> Result<Self, AcceptanceError> {
         let user = rustix::process::geteuid().as_raw();
         let path = place.join(format!("{PREFIX}{user}"));
-        let wrong = |error: io::Error| AcceptanceError::Workspace {
-            source: io::Error::new(error.kind(), format!("`{}`: {error}", path.display())),
+        let wrong = |source| AcceptanceError::Claims {
+            path: path.clone(),
+            source,
         };
         let lock = own_folder(&path, user).map_err(wrong)?;
         loop {
@@ -172,7 +186,10 @@ impl Folder {
                 return Err(AcceptanceError::Cancelled);
             }
         }
-        Ok(Self { path, _lock: lock })
+        Ok(Self {
+            path: path.clone(),
+            _lock: lock,
+        })
     }
 
     fn add(&self, engine: Option<&str>) -> io::Result<Claim> {
@@ -214,23 +231,32 @@ impl Folder {
                 continue;
             }
             match self.judge(&project, engine)? {
-                Some(abandoned) => known.abandoned.push(abandoned),
-                None => {
+                Found::Abandoned(abandoned) => known.abandoned.push(abandoned),
+                Found::Other => {
                     known.others.insert(project);
                 }
+                Found::Gone => {}
             }
         }
         Ok(known)
     }
 
-    /// `None` for a run that is none of ours to clean up after.
-    fn judge(&self, project: &str, engine: Option<&str>) -> io::Result<Option<Abandoned>> {
+    fn judge(&self, project: &str, engine: Option<&str>) -> io::Result<Found> {
         let path = self.path.join(project);
-        let lock = OpenOptions::new().read(true).write(true).open(&path)?;
+        let lock = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(lock) => lock,
+            // A run that ends removes its file without asking for the folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Gone),
+            Err(error) => return Err(error),
+        };
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::WouldBlock) => return Ok(Found::Other),
             Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // It ended after the file was opened, and before it was locked.
+        if lock.metadata()?.nlink() == 0 {
+            return Ok(Found::Gone);
         }
         let mut text = Vec::new();
         (&lock).take(LONGEST_RECORD).read_to_end(&mut text)?;
@@ -238,10 +264,10 @@ impl Folder {
         let record: Option<Record> = serde_json::from_slice(&text).ok();
         let elsewhere = record.as_ref().and_then(|record| record.engine.as_deref());
         if elsewhere.is_some() && elsewhere != engine {
-            return Ok(None);
+            return Ok(Found::Other);
         }
         let workspace = record.map(|record| record.workspace);
-        Ok(Some(Abandoned {
+        Ok(Found::Abandoned(Abandoned {
             project: project.to_owned(),
             workspace: workspace.filter(|path| path.file_name() == Some(project.as_ref())),
             path,
@@ -267,4 +293,50 @@ fn own_folder(path: &Path, user: u32) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    async fn folder(place: &Path) -> Result<Folder, AcceptanceError> {
+        Folder::enter(place, &CancellationToken::new()).await
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ends_while_somebody_looks_is_gone() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = folder(place.path()).await.unwrap();
+        let claim = folder.add(None).unwrap();
+        let project = claim.project().to_owned();
+        // Listed, and not there when it is opened.
+        let other = new_project();
+        symlink("nowhere", folder.path.join(&other)).unwrap();
+        let known = folder.look(None).unwrap();
+        assert_eq!(known.others, BTreeSet::from([project.clone()]));
+        assert!(known.abandoned.is_empty(), "{known:?}");
+        let found = folder.judge(&other, None).unwrap();
+        assert!(matches!(found, Found::Gone), "{found:?}");
+        claim.release();
+        let found = folder.judge(&project, None).unwrap();
+        assert!(matches!(found, Found::Gone), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_place_that_cannot_be_used_is_bad_input_with_the_cure() {
+        let place = tempfile::tempdir().unwrap();
+        let missing = folder(&place.path().join("none")).await;
+        let entered = folder(place.path()).await.unwrap();
+        let path = entered.path.clone();
+        drop(entered);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let foreign = folder(place.path()).await;
+        for error in [missing.err().unwrap(), foreign.err().unwrap()] {
+            assert_eq!(error.class(), crate::ErrorClass::Input, "{error:?}");
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("rm -r"), "{hint}");
+        }
+    }
 }

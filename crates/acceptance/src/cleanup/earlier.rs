@@ -9,7 +9,7 @@ use process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{self, Abandoned, PREFIX};
-use super::{KINDS, LABEL, PATIENCE, remove_all};
+use super::{Family, KINDS, LABEL, PATIENCE, remove_all};
 
 /// Of a run whose claim cannot be seen, because it was of another user or on another machine with
 /// the same engine, only the age is known. None takes that long.
@@ -21,7 +21,7 @@ pub(crate) async fn remove(engine: Option<&str>, cancel: &CancellationToken) {
     let known = match claim::known(engine, cancel).await {
         Ok(known) => known,
         Err(error) => {
-            tracing::debug!(%error, "cannot look for what killed runs left");
+            tracing::warn!(%error, "cannot look for what killed runs left");
             return;
         }
     };
@@ -51,7 +51,7 @@ async fn clear(abandoned: Abandoned) {
 
 async fn take_down(project: &str) -> bool {
     tracing::info!(target: "pipeline::progress", stage = "acceptance", item = %project, "removing what a killed run left");
-    let down = remove_all(project, None, false).await;
+    let down = remove_all(project, None, &Family::default(), false).await;
     if let Err(error) = &down {
         tracing::warn!(%error, "cannot remove what a killed run left");
     }

@@ -62,10 +62,12 @@ enum Stop {
     Engine(Error),
 }
 
-/// Runs a container that was created, with `request` on its standard input.
+/// Runs a container that was created, with `request` on its standard input. `neighbour` is one that
+/// runs.
 pub(super) async fn run(
     engine: &Engine,
     name: &str,
+    neighbour: &str,
     request: &str,
     limit: Duration,
     cancel: &CancellationToken,
@@ -84,12 +86,14 @@ pub(super) async fn run(
         .attach_container(name, Some(options))
         .await
         .map_err(|error| failed(format!("attach to {name}"), error))?;
-    docker
-        .start_container(name, None)
-        .await
-        .map_err(|error| failed(format!("start {name}"), error))?;
-
     let (mut said, mut peak) = (Said::default(), None);
+    let place = memory::place(docker, name, neighbour).await;
+    let started = tokio::select! {
+        started = docker.start_container(name, None) => started,
+        () = memory::watch_start(place.as_deref(), &mut peak) => Ok(()),
+    };
+    started.map_err(|error| failed(format!("start {name}"), error))?;
+
     let feed = async {
         // Whether it reads the request is its own business.
         let _ = input.write_all(request.as_bytes()).await;
@@ -114,7 +118,7 @@ pub(super) async fn run(
             Err(Stop::Flooded) => Some(End::Flooded),
             Err(Stop::Engine(error)) => return Err(failed(format!("follow {name}"), error)),
         },
-        () = memory::watch(docker, name, &mut peak) => None,
+        () = memory::watch(docker, name, place.as_deref(), &mut peak) => None,
     };
     // While somebody listens and does not read, the engine does not see the end.
     drop((output, input));

@@ -7,7 +7,7 @@ use super::{CasePlan, ContractPlan, canonical};
 use crate::inputs::Fields;
 
 /// To be raised when the same run would be judged otherwise.
-const JUDGE_VERSION: u32 = 1;
+const JUDGE_VERSION: u32 = 2;
 
 /// For each processor a digest over its cases: all that the verdict on its image depends on. Where
 /// in its file a case stands makes no difference, nor does their order.
@@ -99,8 +99,8 @@ mod tests {
         // To be changed only together with the version: receipts that are out there name them.
         insta::assert_debug_snapshot!(digests, @r#"
         [
-            "a/b@1 sha256:209ba7f49faede674b46b5ee902d6e7017bcadb9c1a9b67cf0f483bfaed2e318",
-            "a/c@1 sha256:53e47b1117cf9e80bb80022f776fb573410f08bbc9016e8f85d0ec3472ecc127",
+            "a/b@1 sha256:df2ca39517d6b60db4e61ee74ab17aa05b9651472a0c383fa7ebfa1f1395e4e9",
+            "a/c@1 sha256:a3da99b6856e15cc554c25f56339cc83588dbefb35428ba6c765e526171fa221",
         ]
         "#);
         let mut other = two();

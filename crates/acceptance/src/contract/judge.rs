@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::container::{End, LARGEST_ANSWER, MOST_TALK, Ran};
 use super::outputs::{Outputs, What};
-use super::told::Told;
 use super::{CasePlan, Violation, ViolationCode, envelope, media};
+use crate::told::Told;
 
 /// As many of one kind as people read.
 const MOST_ALIKE: usize = 10;
@@ -59,6 +59,29 @@ pub(super) fn judge(
         answer,
         cost_units,
     }
+}
+
+/// The budgets that nothing is known about after all runs: what cannot be told has not been kept.
+pub(super) fn unmeasured(
+    case: &CasePlan,
+    wall_seconds: Option<f64>,
+    peak_memory: Option<u64>,
+    told: &Told,
+) -> Vec<Violation> {
+    let mut found = Found {
+        told,
+        violations: Vec::new(),
+    };
+    let got = "not measured";
+    if let (Some(most), None) = (case.budget.wall_seconds, wall_seconds) {
+        let expected = format!("at most {most} s");
+        found.add(ViolationCode::WallTime, "wall time", &expected, got);
+    }
+    if let (Some(most), None) = (case.budget.memory_mib, peak_memory) {
+        let expected = format!("at most {most} MiB");
+        found.add(ViolationCode::PeakMemory, "peak memory", &expected, got);
+    }
+    found.violations
 }
 
 /// What differs between two runs that should be the same.
@@ -432,5 +455,51 @@ fn listed(case: &CasePlan, outputs: &Outputs, answer: &Value, found: &mut Found<
                 "it",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry_model::{Budget, Expect, Mode};
+
+    use super::*;
+    use crate::RunLimits;
+
+    #[test]
+    fn a_budget_that_nothing_was_measured_for_is_not_kept() {
+        let mut case = CasePlan {
+            reference: "a/b@1".parse().unwrap(),
+            name: "one".parse().unwrap(),
+            file: "a.yaml".into(),
+            line: 3,
+            mode: Mode::Mock,
+            request: "{}".into(),
+            inputs_sha256: String::new(),
+            files: [].into(),
+            expect: Expect::success(),
+            artifacts: [].into(),
+            budget: Budget::default(),
+            limits: RunLimits {
+                seconds: 1,
+                memory_mib: 64,
+                cpus: 1.0,
+                pids: 16,
+                output_mib: 1,
+            },
+        };
+        let told = Told::new();
+        assert_eq!(unmeasured(&case, None, None, &told), []);
+        case.budget.memory_mib = Some(1);
+        case.budget.wall_seconds = Some(0.5);
+        assert_eq!(unmeasured(&case, Some(9.0), Some(9 << 20), &told), []);
+        let found = unmeasured(&case, None, None, &told);
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "wall time: expected at most 0.5 s, got not measured",
+                "peak memory: expected at most 1 MiB, got not measured",
+            ]
+        );
     }
 }

@@ -10,13 +10,59 @@ use futures_util::StreamExt;
 const EVERY: Duration = Duration::from_millis(10);
 /// The engine takes its time to answer.
 const EVERY_ASKED: Duration = Duration::from_millis(50);
+/// Before it runs: it may end at once.
+const EVERY_AT_FIRST: Duration = Duration::from_millis(1);
+/// What starts a container is in its group until the processor takes its place, and holds more than
+/// some of those do.
+const STARTERS: [&str; 3] = ["runc", "crun", "youki"];
 const ROOT: &str = "/sys/fs/cgroup";
 /// What processes hold that is backed by no file, in version 2 and 1 of control groups.
 const HELD: [&str; 3] = ["anon", "total_rss", "rss"];
 
-/// Looks again and again, for ever; keeps the most that it saw.
-pub(super) async fn watch(docker: &Docker, container: &str, peak: &mut Option<u64>) {
-    let group = local_group(docker, container).await;
+/// `memory.stat` of a container that does not run yet: beside that of `neighbour`, which does. `None`
+/// when their engine is not on this machine.
+pub(super) async fn place(docker: &Docker, container: &str, neighbour: &str) -> Option<PathBuf> {
+    let details = docker.inspect_container(neighbour, None).await.ok()?;
+    let (id, pid) = (details.id?, details.state?.pid?);
+    let file = group_of(&id, pid)?;
+    let own = docker.inspect_container(container, None).await.ok()?.id?;
+    Some(file.to_str()?.replace(&id, &own).into())
+}
+
+/// Looks again and again while the container of `place` is being started, for ever; keeps the most that
+/// it saw of the processor.
+pub(super) async fn watch_start(place: Option<&Path>, peak: &mut Option<u64>) {
+    let Some(place) = place else {
+        return std::future::pending().await;
+    };
+    loop {
+        if peak.is_some() || runs(place) {
+            *peak = (*peak).max(read(place));
+        }
+        tokio::time::sleep(EVERY_AT_FIRST).await;
+    }
+}
+
+/// Whether there is more in the group of this file than what starts it.
+fn runs(place: &Path) -> bool {
+    let listed = std::fs::read_to_string(place.with_file_name("cgroup.procs")).unwrap_or_default();
+    listed.lines().any(|pid| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| !STARTERS.iter().any(|starter| name.starts_with(starter)))
+    })
+}
+
+/// Looks again and again, for ever; keeps the most that it saw. `place` is where it should be counted.
+pub(super) async fn watch(
+    docker: &Docker,
+    container: &str,
+    place: Option<&Path>,
+    peak: &mut Option<u64>,
+) {
+    let group = match place.filter(|place| place.is_file()) {
+        Some(place) => Some(place.to_owned()),
+        None => local_group(docker, container).await,
+    };
     loop {
         let now = match &group {
             Some(group) => read(group),
@@ -30,10 +76,13 @@ pub(super) async fn watch(docker: &Docker, container: &str, peak: &mut Option<u6
 /// `memory.stat` of the container, when its engine is on this machine.
 async fn local_group(docker: &Docker, container: &str) -> Option<PathBuf> {
     let details = docker.inspect_container(container, None).await.ok()?;
-    let (id, pid) = (details.id?, details.state?.pid?);
+    group_of(&details.id?, details.state?.pid?)
+}
+
+fn group_of(id: &str, pid: i64) -> Option<PathBuf> {
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     // A process of that number on another machine is in no group of that name.
-    let mut lines = groups.lines().filter(|line| line.contains(&id));
+    let mut lines = groups.lines().filter(|line| line.contains(id));
     lines.find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));

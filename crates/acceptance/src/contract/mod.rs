@@ -19,7 +19,6 @@ mod report;
 mod run;
 mod sources;
 mod spec;
-mod told;
 
 pub(crate) use engine::address as engine_address;
 pub(crate) use inputs::inputs;

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::Fields;
+use crate::credentials::without_credentials;
 
 /// More takes longer to read than it could save.
 const MOST_FILES: usize = 50_000;
@@ -32,20 +33,41 @@ pub(super) enum Problem {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot be listed: {0}")]
     List(Box<ProcessError>),
+    #[error("leads out of it at `{}`", .0.display())]
+    Outside(PathBuf),
+    #[error("has a compose file that takes in others: `{}`", .0.display())]
+    Includes(PathBuf),
     #[error("was not read to its end")]
     Stopped,
 }
 
-/// The digest over the path, the kind and the content of each file below `folder`.
-pub(super) async fn digest(folder: &Path, cancel: &CancellationToken) -> Result<Digest, Problem> {
-    let listed = listed(folder, cancel).await?;
+/// The digest over the path, the kind and the content of each file below `folder`. What is below
+/// `inner`, a folder in it, counts even if git ignores that as a whole.
+pub(super) async fn digest(
+    folder: &Path,
+    inner: &Path,
+    cancel: &CancellationToken,
+) -> Result<Digest, Problem> {
+    let outside = || Problem::Outside(inner.to_owned());
+    let inner = inner.strip_prefix(folder).map_err(|_| outside())?;
+    let mut listed = listed(folder, cancel).await?;
+    if let Some(paths) = &mut listed
+        && !paths.iter().any(|path| path.starts_with(inner))
+    {
+        paths.push(inner.to_owned());
+    }
     let cancel = cancel.child_token();
     // Reading ends when nobody waits for it any more.
     let _guard = cancel.clone().drop_guard();
     let folder = folder.to_owned();
     let work = move || {
+        let failed = |source| Problem::Read {
+            path: folder.clone(),
+            source,
+        };
         let mut read = Reading {
             folder: &folder,
+            real: folder.canonicalize().map_err(failed)?,
             cancel: &cancel,
             paths: BTreeSet::new(),
             bytes: 0,
@@ -80,6 +102,8 @@ async fn listed(
         .args(words)
         .current_dir(folder)
         .timeout(Duration::from_secs(60));
+    // `attest` asks, too, and has the key to sign with.
+    command = without_credentials(command);
     // A hook of git that runs us has them for its own folder.
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
         command = command.env_remove(name);
@@ -99,6 +123,8 @@ async fn listed(
 
 struct Reading<'a> {
     folder: &'a Path,
+    /// The same without symbolic links.
+    real: PathBuf,
     cancel: &'a CancellationToken,
     /// Relative to the folder; sorted, each once.
     paths: BTreeSet<PathBuf>,
@@ -113,6 +139,10 @@ impl Reading<'_> {
             // What was removed is not there, whatever git remembers.
             None => Ok(()),
             Some(_) if self.paths.len() == MOST_FILES => Err(Problem::Files),
+            // What it leads to could change without a trace.
+            Some(found) if found.is_symlink() && self.leads_out(path) => {
+                Err(Problem::Outside(path.to_owned()))
+            }
             Some(found) => {
                 // Known before the first of them is read.
                 self.bytes += found.len();
@@ -123,6 +153,11 @@ impl Reading<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn leads_out(&self, link: &Path) -> bool {
+        let target = self.folder.join(link).canonicalize();
+        target.is_ok_and(|target| !target.starts_with(&self.real))
     }
 
     fn walk(&mut self, below: &Path) -> Result<(), Problem> {

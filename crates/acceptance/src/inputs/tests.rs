@@ -81,7 +81,7 @@ async fn git(folder: &Path, words: &[&str]) {
 async fn the_place_of_a_repository_makes_no_difference() {
     let (one, two) = (Repo::new(), Repo::new());
     assert_eq!(one.suite().await, two.suite().await);
-    insta::assert_snapshot!(one.suite().await.as_str(), @"sha256:af8bf824e8651334aa44c955e732eb9ca8fb98016701fb2e04b0bbfa6f21da3e");
+    insta::assert_snapshot!(one.suite().await.as_str(), @"sha256:e83b7fc1c32c7a943f535413949fa5322ae692b4684705f18cd246c8e3b3a3de");
 }
 
 #[tokio::test]
@@ -150,9 +150,9 @@ async fn git_says_what_belongs_to_a_folder() {
     git(repo.root.path(), &["add", "--all"]).await;
     git(repo.root.path(), &["commit", "--quiet", "--message", "x"]).await;
     assert_eq!(repo.suite().await, plain);
-    repo.write(".gitignore", "*.log\n");
+    // Of no concern to what is asked for.
+    repo.write(".git/info/exclude", "*.log\nignored/\n");
     repo.write("code/junk.log", "1");
-    repo.write("elsewhere", "1");
     assert_eq!(repo.suite().await, plain);
     // What git does not know yet may decide as well.
     repo.write("code/new.py", "1");
@@ -160,12 +160,81 @@ async fn git_says_what_belongs_to_a_folder() {
     std::fs::remove_file(repo.path("code/new.py")).unwrap();
     repo.write("code/tests/a.py", "changed");
     assert_ne!(repo.suite().await, plain);
+    repo.write("code/tests/a.py", "1");
+    assert_eq!(repo.suite().await, plain);
+    // The folder where it runs counts in any case.
+    let mut ignored = repo;
+    std::fs::create_dir(ignored.path("ignored")).unwrap();
+    ignored.write("ignored/test.py", "1");
+    ignored.options.context = Some("ignored".into());
+    let before = ignored.suite().await;
+    ignored.write("ignored/test.py", "2");
+    assert_ne!(ignored.suite().await, before);
+}
+
+#[tokio::test]
+async fn unless_a_folder_is_named_the_whole_clone_counts() {
+    let repo = Repo::new();
+    git(repo.root.path(), &["init", "--quiet"]).await;
+    std::fs::create_dir_all(repo.path("scripts")).unwrap();
+    repo.write("scripts/run", "1");
+    let before = repo.suite().await;
+    repo.write("scripts/run", "2");
+    assert_ne!(repo.suite().await, before);
+    // Also above the folder that is given as the root.
+    let mut deep = Repo::new();
+    git(deep.root.path(), &["init", "--quiet"]).await;
+    deep.options.root = deep.path("code");
+    deep.options.compose_overrides = Vec::new();
+    let before = deep.suite().await;
+    deep.write("elsewhere", "1");
+    assert_ne!(deep.suite().await, before);
+
+    let mut named = Repo::new();
+    named.options.directory = Some("code".into());
+    let before = named.suite().await;
+    named.write("elsewhere", "1");
+    assert_eq!(named.suite().await, before);
+    named.write("code/tests/a.py", "2");
+    assert_ne!(named.suite().await, before);
+}
+
+#[tokio::test]
+async fn what_a_compose_file_takes_from_elsewhere_counts() {
+    let mut repo = Repo::new();
+    let compose =
+        "services: {db: {image: '${ACC_FIX_NONE:-a}', env_file: own.env}, cache: {image: b}}\n";
+    repo.write("compose.yml", compose);
+    git(repo.root.path(), &["init", "--quiet"]).await;
+    repo.write(".git/info/exclude", "*.env\n");
+    let plain = repo.suite().await;
+    repo.write(".env", "ACC_FIX_NONE=z\n");
+    let with_env = repo.suite().await;
+    assert_ne!(with_env, plain);
+    repo.write("own.env", "A=1\n");
+    assert_ne!(repo.suite().await, with_env);
+    // A variable of this process.
+    repo.write("compose.yml", &compose.replace("ACC_FIX_NONE", "HOME"));
+    let home = repo.suite().await;
+    repo.options.env.insert("HOME".into(), "/other".into());
+    let other = repo.suite().await;
+    repo.options.env.clear();
+    assert_ne!(other, home);
+    repo.write("compose.yml", &format!("include: [more.yml]\n{compose}"));
+    assert_eq!(repo.suite_with(&["1"]).await, None);
+}
+
+#[tokio::test]
+async fn without_some_processors_the_suite_has_no_inputs() {
+    let mut repo = Repo::new();
+    repo.options.left_out = Some(vec![image("3")]);
+    assert_eq!(repo.suite_with(&["1"]).await, None);
 }
 
 #[tokio::test]
 async fn what_is_not_a_file_is_neither_followed_nor_read() {
     let repo = Repo::new();
-    symlink("/etc", repo.path("code/etc")).unwrap();
+    symlink("tests", repo.path("code/inside")).unwrap();
     symlink("loop", repo.path("code/loop")).unwrap();
     let before = repo.suite().await;
     let pipe = repo.path("code/pipe");
@@ -175,6 +244,19 @@ async fn what_is_not_a_file_is_neither_followed_nor_read() {
         .await
         .unwrap();
     assert_ne!(repo.suite().await, before);
+}
+
+#[tokio::test]
+async fn a_link_that_leads_out_has_no_digest() {
+    let mut repo = Repo::new();
+    repo.write("more", "1");
+    symlink("../more", repo.path("code/more")).unwrap();
+    repo.suite().await;
+    repo.options.directory = Some("code".into());
+    assert_eq!(repo.suite_with(&["1"]).await, None);
+    symlink("/etc", repo.path("etc")).unwrap();
+    repo.options.directory = None;
+    assert_eq!(repo.suite_with(&["1"]).await, None);
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ fn planned() -> AcceptancePlan {
     plan.suite = Configured::Configured(SuitePlan {
         command: vec!["true".into()],
         directory: "/r".into(),
+        depends_on: "/r".into(),
         timeout: std::time::Duration::from_secs(1),
         report_dir: None,
     });

@@ -225,14 +225,11 @@ async fn of_what_forks_without_end_nothing_lives_on() {
     assert_eq!(sleeping(mark), 0);
     let error = ended.unwrap_err();
     let report = error.report().unwrap();
-    for case in cases(report) {
-        let log = case.log.join("\n");
-        assert!(log.contains("can't fork"), "{}: {log}", case.name);
-    }
-    assert!(
-        told(&cases(report)[0]).starts_with("TimeLimit: "),
-        "{report:?}"
-    );
+    // The other one may end before it meets the limit.
+    let goes_on = &cases(report)[0];
+    let log = goes_on.log.join("\n");
+    assert!(log.contains("can't fork"), "{log}");
+    assert!(told(goes_on).starts_with("TimeLimit: "), "{report:?}");
     assert_eq!(everything_left_of(&report.project).await, [""; 0]);
 }
 

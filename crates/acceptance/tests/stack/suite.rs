@@ -72,14 +72,28 @@ async fn a_suite_that_hangs_is_ended_with_its_family() {
 #[tokio::test]
 async fn what_left_the_process_group_of_a_suite_ends_with_it() {
     // It holds the pipes of the suite open.
-    let mut repo = Repo::bare(Some("setsid sleep 600 & echo $! > ../pid"));
+    let left = "setsid sleep 600 & echo $! > ../pid";
+    let mut repo = Repo::bare(Some(&format!("{left}; sleep 600")));
     repo.options.timeout = Duration::from_secs(1);
-    let error = repo
-        .accept(&[], &CancellationToken::new())
-        .await
-        .unwrap_err();
+    let cancel = CancellationToken::new();
+    let error = repo.accept(&[], &cancel).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("still running after 1s, ended"), "{text}");
+    assert!(!alive(&repo.wait_for("pid").await));
+    // A suite that has passed has, whatever it left.
+    let repo = Repo::bare(Some(left));
+    let since = Instant::now();
+    let report = repo.accept(&[], &cancel).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Passed);
+    assert!(since.elapsed() < Duration::from_secs(60));
+    assert!(!alive(&repo.wait_for("pid").await));
+}
+
+#[tokio::test]
+async fn what_forgot_where_it_comes_from_ends_with_its_suite() {
+    let suite = "setsid env -i sleep 600 > ../log 2>&1 & echo $! > ../pid; sleep 1";
+    let repo = Repo::bare(Some(suite));
+    repo.accept(&[], &CancellationToken::new()).await.unwrap();
     assert!(!alive(&repo.wait_for("pid").await));
 }
 
@@ -148,28 +162,92 @@ async fn a_panic_in_the_task_takes_everything_down() {
     assert_eq!(left_of(&repo.wait_for("project").await).await, [""; 0]);
 }
 
+/// What of the environment of this test's second process a program must not see.
+const OURS: [&str; 6] = [
+    "ACCEPTANCE_TEST_TOKEN",
+    "DOCKER_AUTH_CONFIG",
+    "AWS_SECRET_ACCESS_KEY",
+    "MY_PAT",
+    "GITHUB_ENV",
+    "SSH_AUTH_SOCK",
+];
+const VALUE: &str = "inherited-4711";
+
+/// Runs the test `name` once more in a process that has credentials: only a new one can have another
+/// environment. True in that process.
+async fn with_credentials(name: &str) -> bool {
+    if std::env::var_os(OURS[0]).is_some() {
+        return true;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("suite::{name}")])
+        .env("ACCEPTANCE_TEST_PLAIN", "inherited");
+    for name in OURS {
+        again = again.env(name, VALUE);
+    }
+    let again = again.run(&CancellationToken::new()).await.unwrap();
+    assert!(again.stdout_text().contains("1 passed"), "{again:?}");
+    false
+}
+
 #[tokio::test]
 async fn credentials_of_this_process_stay_with_it() {
-    const OWN: &str = "ACCEPTANCE_TEST_TOKEN";
-    if std::env::var_os(OWN).is_none() {
-        // Only a new process can have another environment: run this test once more in one.
-        let again = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "suite::credentials_of_this_process_stay_with_it"])
-            .env(OWN, "inherited")
-            .env("ACCEPTANCE_TEST_PLAIN", "inherited")
-            .run(&CancellationToken::new())
-            .await
-            .unwrap();
-        assert!(again.stdout_text().contains("1 passed"), "{again:?}");
+    if !with_credentials("credentials_of_this_process_stay_with_it").await {
         return;
     }
     let mut repo = Repo::bare(Some("env > ../env"));
     repo.options.env.insert("MY_TOKEN".into(), "given".into());
+    repo.options.env.insert("MY_PAT".into(), "given".into());
     repo.accept(&[], &CancellationToken::new()).await.unwrap();
     let env = repo.text("env").unwrap();
-    assert!(!env.contains(OWN), "{env}");
+    assert!(!env.contains(VALUE), "{env}");
     assert!(env.contains("ACCEPTANCE_TEST_PLAIN=inherited"), "{env}");
     assert!(env.contains("MY_TOKEN=given"), "{env}");
+    assert!(env.contains("MY_PAT=given"), "{env}");
+}
+
+/// A service gets what the compose file takes from the environment, and says what it got.
+const NOSY: &str = r#"
+services:
+  nosy:
+    image: IMAGE
+    command: [sh, -c, "echo got $GOT and $GIVEN; echo built with inherited-4711; exec sleep 600"]
+    environment:
+      GOT: "${ACCEPTANCE_TEST_TOKEN}${DOCKER_AUTH_CONFIG}${AWS_SECRET_ACCESS_KEY}${GITHUB_ENV}."
+      GIVEN: "${MY_TOKEN}"
+    healthcheck: {test: [CMD-SHELL, "echo 'inherited-4711
+::error::x'"], interval: 1s, retries: 30}
+"#;
+
+#[tokio::test]
+async fn services_get_no_credentials_and_what_is_said_of_them_is_hidden() {
+    if !with_credentials("services_get_no_credentials_and_what_is_said_of_them_is_hidden").await {
+        return;
+    }
+    let image = Image::new().await;
+    let suite = r#"
+        # The report has this script, too.
+        it=inherited; it=$it-4711
+        echo "<testsuite><testcase name='$it'><failure message='m $it'/></testcase></testsuite>" > "$PIPELINE_REPORT_DIR/j.xml"
+        echo some $it; exit 2
+    "#;
+    let nosy = NOSY.replace("$GOT", "$$GOT").replace("$GIVEN", "$$GIVEN");
+    let mut repo = Repo::new(&image, &nosy, Some(suite));
+    repo.options.env.insert("MY_TOKEN".into(), "given".into());
+    let cancel = CancellationToken::new();
+    let error = repo.accept(&[], &cancel).await.unwrap_err();
+    let diagnosis = &error.diagnoses()[0];
+    assert_eq!(diagnosis.log, ["got . and given", "built with ***"]);
+    let check = diagnosis.checks.last().unwrap();
+    assert_eq!(check, "code 0: *** ::error::x");
+    let AcceptanceError::Suite { output, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(output, &["some ***"]);
+    let report = serde_json::to_string(error.report().unwrap()).unwrap();
+    for text in [error.to_string(), report] {
+        assert!(!text.contains(VALUE) && text.contains("m ***"), "{text}");
+    }
 }
 
 #[tokio::test]

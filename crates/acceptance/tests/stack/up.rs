@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant};
 
-use acceptance::{AcceptanceError, ErrorClass, StackReport, SuiteReport, Verdict};
+use acceptance::{
+    AcceptanceError, ErrorClass, Sources, StackReport, SuiteReport, Verdict, plan, preflight,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{HEALTHY, Image, Repo, containers_of, left_of, project_of};
@@ -62,7 +64,9 @@ async fn two_stacks_at_once_do_not_meet() {
     assert_ne!(one.project, two.project);
     let address = |report: &acceptance::AcceptanceReport| match &report.stack {
         StackReport::Ran { services, .. } => services[0].address.clone().unwrap(),
-        StackReport::Accepted | StackReport::NotConfigured { .. } => panic!("{report:?}"),
+        StackReport::Accepted | StackReport::Failed { .. } | StackReport::NotConfigured { .. } => {
+            panic!("{report:?}")
+        }
     };
     assert_ne!(address(&one), address(&two));
     for project in [one.project, two.project] {
@@ -123,21 +127,78 @@ async fn a_service_that_exits_is_named_with_its_code() {
     nothing_left(&image, &project).await;
 }
 
+/// A port of this machine, and everything else that a second stack would not get.
 #[tokio::test]
-async fn a_taken_port_is_told_with_the_cure() {
+async fn what_another_stack_would_meet_is_refused_before_anything_starts() {
     let image = Image::new().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let compose = format!(
-        "services: {{web: {{image: IMAGE, command: [sleep, '9'], ports: ['127.0.0.1:{port}:80']}}}}"
+        r#"
+services:
+  web:
+    image: IMAGE
+    command: [sleep, "9"]
+    ports: ["127.0.0.1:{port}:80"]
+    depends_on: [db]
+    volumes: [data:/data]
+  db: {{image: IMAGE, command: [sleep, "9"], container_name: "my-${{DB:-db}}"}}
+  other: {{image: IMAGE, network_mode: host}}
+volumes: {{data: {{name: shared}}}}
+"#
     );
-    let repo = Repo::new(&image, &compose, None);
+    let mut repo = Repo::new(&image, &compose, Some("touch ../suite-ran"));
+    repo.options.services = Some(vec!["web".into()]);
+    repo.options.env.insert("DB".into(), "one".into());
     let cancel = CancellationToken::new();
-    let (ended, project) = tokio::join!(repo.accept(&[], &cancel), project_of(&image));
-    let error = ended.unwrap_err();
+    let error = repo.accept(&[], &cancel).await.unwrap_err();
+    let made = plan(&repo.options, &Sources::read(&repo.options).unwrap()).unwrap();
+    let earlier = preflight(&made, &cancel).await.unwrap_err();
+    assert_eq!(earlier.to_string(), error.to_string());
+    let text = error.to_string();
+    let file = repo.path("code/compose.yml");
+    let text = text.replace(&file.display().to_string(), "FILE");
+    let text = text.replace(&port.to_string(), "PORT");
+    // What is not started is nobody's concern.
+    insta::assert_snapshot!(text, @"
+    keep the stack of `FILE` apart from others:
+      service `db` has the fixed `container_name: my-one`: leave that out
+      service `web` publishes `127.0.0.1:PORT:80`, a fixed port: write `127.0.0.1::80`
+      volume `data` has the fixed `name: shared`: leave that out
+    ");
+    assert_eq!(error.class(), ErrorClass::Input);
     let hint = error.hint().unwrap();
-    assert!(hint.contains("ports that the engine chooses"), "{hint}");
-    nothing_left(&image, &project).await;
+    assert!(hint.contains("acceptance.compose-override"), "{hint}");
+    assert_eq!(repo.text("suite-ran"), None);
+    assert_eq!(containers_of(&image).await, "");
+
+    // The cure of the hint, with the file as it is.
+    let cured = "services:\n  web:\n    ports: !override ['127.0.0.1::80']\n    volumes: !reset []\n  \
+                 db: {container_name: !reset null}\nvolumes: {data: !reset null}\n";
+    std::fs::write(repo.path("ci.yml"), cured).unwrap();
+    repo.options.compose_overrides = vec!["ci.yml".into()];
+    repo.accept(&[], &cancel).await.unwrap();
+    assert_eq!(repo.text("suite-ran").as_deref(), Some(""));
+    assert_eq!(containers_of(&image).await, "");
+}
+
+#[tokio::test]
+async fn a_compose_file_that_compose_cannot_read_is_bad_input() {
+    let compose = "services: {web: {image: none, environment: [\"X=${SOME_PASSWORD:?set it}\"]}}\n";
+    let mut repo = Repo::bare(Some("touch ../suite-ran"));
+    std::fs::write(repo.path("code/compose.yml"), compose).unwrap();
+    let cancel = CancellationToken::new();
+    let error = repo.accept(&[], &cancel).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Input, "{error:?}");
+    let text = error.to_string();
+    for said in ["SOME_PASSWORD", "set it", "unless `acceptance.env` sets"] {
+        assert!(text.contains(said), "{text}");
+    }
+    assert_eq!(repo.text("suite-ran"), None);
+    // With it, nothing is wrong but the image.
+    repo.options.env.insert("SOME_PASSWORD".into(), "x".into());
+    let made = plan(&repo.options, &Sources::read(&repo.options).unwrap()).unwrap();
+    preflight(&made, &cancel).await.unwrap();
 }
 
 #[tokio::test]

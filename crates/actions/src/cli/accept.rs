@@ -10,7 +10,7 @@ use std::time::Duration;
 use acceptance::{
     AcceptanceError, AcceptanceOptions, AcceptancePlan, AcceptanceReport, Part, Sources, Verdict,
 };
-use registry_model::{Entry, Platform};
+use registry_model::{Entry, PinState, PinnedImage, Platform, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{AcceptArgs, AcceptPart};
@@ -19,7 +19,7 @@ use super::output::print;
 use super::report::{self, Report};
 use super::stage::{End, stage};
 use super::{summary, trail};
-use crate::config::{Config, Pending};
+use crate::config::{Config, ObjectsConfig, Pending};
 use crate::exit::Exit;
 use crate::ui::Failure;
 use annotations::Places;
@@ -44,6 +44,7 @@ pub(super) async fn run(args: &AcceptArgs, cancel: &CancellationToken) -> Result
     };
     let mut options = options(&context.root, &context.config);
     options.only = only(args)?;
+    options.left_out = left_out(&context.registry, &entries);
     options.cases = (!args.cases.is_empty()).then(|| args.cases.clone());
     let sources = Sources::read(&options)?.with_cases(&entries)?;
     let plan = acceptance::plan(&options, &sources)?;
@@ -127,7 +128,7 @@ fn failed(
     let table = super::accept_contract::table(&report.contract);
     let told = shown.and_then(|()| match to.is_stdout() {
         true => Ok(()),
-        false => print(&table),
+        false => print(&format!("{table}{}", show::services(report))),
     });
     if let Err(failure) = told {
         tracing::warn!("failed to {}", failure.error);
@@ -135,6 +136,19 @@ fn failed(
     to.deliver_failed(report);
     let annotations = annotations::of_report(report, &places);
     Failure::from(error).with_annotations(annotations)
+}
+
+/// The images of the processors that nobody asked for, when there are such.
+fn left_out(registry: &Registry, asked: &[Entry]) -> Option<Vec<PinnedImage>> {
+    let is_asked = |entry: &Entry| asked.iter().any(|it| it.reference == entry.reference);
+    let enabled = registry.entries.iter().filter(|entry| entry.enabled);
+    let others: Vec<&Entry> = enabled.filter(|entry| !is_asked(entry)).collect();
+    let images = others.iter().flat_map(|entry| &entry.pins);
+    let images = images.filter_map(|pin| match &pin.state {
+        PinState::Pinned(image) => Some(image.clone()),
+        PinState::Pending { .. } => None,
+    });
+    (!others.is_empty()).then(|| images.collect())
 }
 
 /// What is asked for: a case is one of the contract.
@@ -157,12 +171,12 @@ pub(super) fn options(root: &Path, config: &Config) -> AcceptanceOptions {
     options.compose_file = configured.compose_file.clone();
     options.compose_overrides = configured.compose_override.clone();
     options.services = configured.services.clone();
-    options.directory = configured
-        .directory
-        .clone()
-        .or_else(|| config.context.clone());
+    options.directory = configured.directory.clone();
+    options.context = config.context.clone();
     options.command = configured.command.clone();
     options.env = configured.env.clone();
+    let artifacts = configured.artifacts.as_ref();
+    options.objects = artifacts.map(ObjectsConfig::options);
     if let Some(seconds) = configured.timeout_seconds {
         options.timeout = Duration::from_secs(seconds);
     }

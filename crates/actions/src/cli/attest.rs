@@ -1,4 +1,5 @@
 mod allowed;
+mod inputs;
 mod key;
 mod reports;
 
@@ -20,7 +21,6 @@ use super::args::{AttestArgs, PlaceArgs, RepoArgs};
 use super::commit;
 use super::context::{Context, images, set};
 use super::output::table;
-use super::pin::files_in;
 use super::report::{self, Report};
 use super::stage::{End, stage};
 use crate::exit::Exit;
@@ -63,9 +63,7 @@ pub(super) async fn run(args: &AttestArgs, cancel: &CancellationToken) -> Result
         repo: args.repo.clone(),
         processors: Vec::new(),
     })?;
-    let reported = files_in(&args.from)?;
-    let reported = reported.iter().map(|file| Reported::read(file));
-    let reported = reported.collect::<Result<Vec<_>, _>>()?;
+    let reported = Reported::all(&args.from)?;
     to.clear()?;
     let key = key::read(args)?;
     let policy = context.config.receipts.policy(&context.root)?;
@@ -144,6 +142,7 @@ async fn drafts(
     let (repositories, environments) = (&args.allow_repository, &args.env);
     let allowed = Allowed::new(&context.registry, options, repositories, environments);
     allowed.check(&drafts, Timestamp::now())?;
+    inputs::verify(&mut drafts, context, cancel).await?;
     expire(&mut drafts, args)?;
     Ok(drafts)
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use promotion::board::{self, Board, Inputs};
 use tokio_util::sync::CancellationToken;
 
+use self::places::Branch;
 use super::args::ViewArgs;
 use super::context::{filled, non_empty, set};
 use crate::config::Config;
@@ -45,9 +46,21 @@ pub(super) async fn gather(
     let branches = places::branches(view, &environments, cancel).await?;
     let online = if view.offline_modal { "" } else { " and Modal" };
     tracing::info!(target: "pipeline::progress", stage, "asking the registry{online}");
-    let (pasts, judged, live) = tokio::try_join!(
+    let followed = followed(&branches, &config);
+    let pairs = async {
+        let mut judged = Vec::new();
+        for (pair, is_followed) in branches.windows(2).zip(&followed) {
+            judged.push(match is_followed {
+                true => proofs::judge_as(&view.repo.repo, &config, &pair[1], pair, cancel).await?,
+                false => proofs::Judged::default(),
+            });
+        }
+        Ok(judged)
+    };
+    let (pasts, judged, pairs, live) = tokio::try_join!(
         places::pasts(&view.repo.repo, &branches, cancel),
         proofs::judge(&view.repo.repo, &config, &branches, cancel),
+        pairs,
         live::ask(view, &config, &branches, cancel),
     )?;
     let mut inputs = Inputs {
@@ -64,13 +77,26 @@ pub(super) async fn gather(
     }
     inputs.strays = live.strays;
     let mut running = live.running.into_iter();
+    let rules: Vec<_> = branches
+        .iter()
+        .enumerate()
+        .map(|(index, branch)| {
+            let next = branches.get(index + 1).filter(|_| followed[index]);
+            let rules = &next.unwrap_or(branch).config;
+            rules.promotion_rules(&branch.standing.environment)
+        })
+        .collect();
+    let (mut pairs, mut rules) = (pairs.into_iter(), rules.into_iter());
+    let mut followed = followed.into_iter();
     let places = branches.into_iter().zip(pasts).map(|(branch, past)| {
-        let rules = config.promotion_rules(&branch.standing.environment);
+        let rules = rules.next().unwrap_or_default();
         board::Place {
             running: running.next(),
             standing: branch.standing,
             past,
             rules,
+            judged: pairs.next().unwrap_or_default().verdicts,
+            is_followed: followed.next().unwrap_or_default(),
         }
     });
     inputs.places = places.collect();
@@ -78,6 +104,21 @@ pub(super) async fn gather(
         board: board::assemble(&inputs),
         unasked,
     })
+}
+
+/// Whether each is followed by the environment that comes after it, and not by a later one because
+/// others were asked for.
+fn followed(branches: &[Branch], config: &Config) -> Vec<bool> {
+    let all = config.environments();
+    let place = |branch: &Branch| {
+        let name = &branch.standing.environment;
+        all.iter().position(|one| one == name)
+    };
+    let next = |(index, branch)| {
+        let next = branches.get(index + 1).and_then(place);
+        next.is_some_and(|next| place(branch).is_some_and(|here| here + 1 == next))
+    };
+    branches.iter().enumerate().map(next).collect()
 }
 
 /// The named environments, in the order of promotion.

@@ -34,13 +34,19 @@ const SETTINGS: [&str; 8] = [
     "--no-replace-objects",
 ];
 
+/// The tree without files, which every git knows.
+const NOTHING: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
 /// Each commit begins with a line that begins with NUL, which no line of a difference does.
-const ARGS: [&str; 18] = [
+const LOG: [&str; 5] = [
     "log",
     "--format=%x00%H%x00%P%x00%ct%x00%an%x00%s",
     "--encoding=UTF-8",
     "--first-parent",
     "--diff-merges=first-parent",
+];
+
+const DIFFERENCE: [&str; 13] = [
     "--patch",
     "--unified=0",
     "--inter-hunk-context=0",
@@ -61,6 +67,8 @@ const ARGS: [&str; 18] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     past: Past,
+    /// Whether the clone has only the end of it.
+    shallow: bool,
 }
 
 impl History {
@@ -78,8 +86,9 @@ impl History {
         let failed = |error| process_failure(error, Exit::Input);
         let shallow = asked.run(cancel).await.map_err(failed)?;
         let shallow = shallow.stdout_text().trim() == "true";
-        let log = git(repo).args(SETTINGS).args(ARGS).arg(commit).arg("--");
-        let log = log.args(FILES).run(cancel).await.map_err(failed)?;
+        let log = git(repo).args(SETTINGS).args(LOG).args(DIFFERENCE);
+        let log = log.arg(commit).arg("--").args(FILES);
+        let log = log.run(cancel).await.map_err(failed)?;
         let mut past = Past {
             is_cut: shallow || log.stdout.len() >= LONGEST,
             ..Past::default()
@@ -93,7 +102,29 @@ impl History {
                 past.changes.push(change);
             }
         });
-        Ok(Self { past })
+        Ok(Self { past, shallow })
+    }
+
+    /// Adds what the files of `commit` have, which the branch may have got from elsewhere: a merge
+    /// that a person made in a clone may have the branch as it was for its second parent.
+    ///
+    /// # Errors
+    /// As [`History::read`].
+    pub(super) async fn add(
+        &mut self,
+        repo: &Path,
+        commit: &str,
+        cancel: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let all = git(repo).args(SETTINGS).arg("diff").args(DIFFERENCE);
+        let all = all.args([NOTHING, commit, "--"]).args(FILES);
+        let all = all.run(cancel).await;
+        let all = all.map_err(|error| process_failure(error, Exit::Input))?;
+        parse::commits(&all.stdout, |change, _| {
+            let images = change.added.into_iter();
+            self.past.digests.extend(images.map(|image| image.digest));
+        });
+        Ok(())
     }
 
     /// Whether the branch has, or had, this digest in one of its files.
@@ -101,10 +132,14 @@ impl History {
         self.past.digests.contains(digest)
     }
 
-    /// Whether there may be earlier changes that are not told: the clone has only the end of the
-    /// history, or it is too long to be read.
+    /// Whether the clone has only the end of the history.
     pub(super) fn is_shallow(&self) -> bool {
-        self.past.is_cut
+        self.shallow
+    }
+
+    /// Whether there is more of it than is ever read.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.past.is_cut && !self.shallow
     }
 
     /// The same for a board.

@@ -7,10 +7,10 @@ mod side;
 
 use std::collections::BTreeSet;
 
-use github::Repo;
+use github::{CommitSha, Repo};
 use process::Command;
 use promotion::{Bypass, PromotionError, PromotionPlan, PromotionReport, RunOptions, Scope};
-use registry_model::ProcessorRef;
+use registry_model::{Platform, ProcessorRef};
 use tokio_util::sync::CancellationToken;
 
 use self::evidence::Found;
@@ -36,11 +36,14 @@ pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Resul
     let bypass = bypass(args, cancel).await?;
     let repo = github(&args.github, cancel)?;
     let mut attempt = 1;
+    let mut covered = None;
     loop {
         let ready = prepare(args, bypass.clone(), &repo, cancel).await?;
         let planned = PromotionReport::judged(&ready.plan, &ready.options);
-        let shown = || show::plan(&ready.plan, &planned.processors) + &show::notices(&planned);
-        if let Some(refusal) = ready.refusal() {
+        let shown = || show::plan(&ready.plan, &ready.options) + &show::notices(&planned);
+        let set_aside = ready.set_aside();
+        let grown = grown(covered.get_or_insert_with(|| set_aside.clone()), &set_aside);
+        if let Some(refusal) = ready.refusal().or(grown) {
             ready.tell(args, &planned, cancel).await;
             let delivered = to_json.deliver(&planned, shown);
             return report::ended(Err(refusal), delivered);
@@ -50,23 +53,23 @@ pub(super) async fn run(args: &PromoteArgs, cancel: &CancellationToken) -> Resul
             to_json.deliver(&planned, shown)?;
             return Ok(Exit::Done);
         }
-        let work = ready.carry_out(args, &repo, cancel);
+        let work = async { Ok(ready.carry_out(args, &repo, &to_json, cancel).await) };
         let ended = stage("promote", work, |ended| match ended {
-            Ok(report) => End::Done(show::line(report)),
-            Err(_) => End::Failed(String::new()),
+            Ok((report, Ok(()))) => End::Done(show::line(report)),
+            Ok((_, Err(_))) | Err(_) => End::Failed(String::new()),
         })
         .await?;
         match ended {
-            Ok(report) => {
+            Ok((report, after)) => {
                 let show = || {
-                    show::plan(&ready.plan, &report.processors)
+                    show::plan(&ready.plan, &ready.options)
                         + &show::notices(&report)
                         + &show::end(&report)
                 };
+                let delivered = to_json.deliver(&report, show);
+                let delivered = delivered.and(show::outputs(&report));
                 ready.tell(args, &report, cancel).await;
-                show::outputs(&report)?;
-                to_json.deliver(&report, show)?;
-                return Ok(Exit::Done);
+                return report::ended(after.map(|()| Exit::Done), delivered);
             }
             Err(error @ PromotionError::Moved { .. }) if attempt < ATTEMPTS => {
                 tracing::debug!(attempt, "reading again: {error}");
@@ -82,6 +85,8 @@ struct Ready {
     plan: PromotionPlan,
     options: RunOptions,
     modal: Modal,
+    /// The platforms whose pins are in the plan.
+    counted: Vec<Platform>,
     /// `pipeline.yml` of the target.
     config: Config,
 }
@@ -93,9 +98,7 @@ async fn prepare(
     cancel: &CancellationToken,
 ) -> Result<Ready, Failure> {
     let clone = &args.repo.repo;
-    // One after the other: two fetches into one clone can meet at a lock.
-    let from = Side::read(clone, repo, &args.from, cancel).await?;
-    let to = Side::read(clone, repo, &args.to, cancel).await?;
+    let (from, to) = Side::both(clone, repo, (&args.from, &args.to), cancel).await?;
     let chosen = from.chosen(&filled(&args.repo.processors))?;
     let plan = match &chosen {
         None => promotion::plan(&from.standing, &to.standing)?,
@@ -109,7 +112,12 @@ async fn prepare(
     notices.append(&mut found.notices);
     match &chosen {
         // What everything is promoted for stays held: the branch is not the app.
-        None => notices.extend(modal.stay_held(&plan, &released)),
+        None => {
+            notices.extend(modal.stay_held(&plan, &released));
+            if !plan.is_empty() {
+                found.evidence.hidden = side::hidden(&from, &to)?;
+            }
+        }
         Some(_) => {
             let held = modal.held.iter();
             let held = held.filter(|(reference, _)| !released.contains(reference));
@@ -126,6 +134,21 @@ async fn prepare(
     let admissions = promotion::gate(&plan, &rules, &found.evidence);
     if bypass.is_some() && admissions.iter().any(promotion::Admission::is_refused) {
         notices.extend(to.refuses_bypass());
+        if chosen.is_none() {
+            notices
+                .push("--bypass covers all that may not go: --processors narrows that".to_owned());
+        }
+    }
+    let rules_changed = match (&chosen, plan.is_empty()) {
+        (None, false) => side::rules_changed(clone, &from, &to, cancel).await?,
+        _ => Vec::new(),
+    };
+    if !rules_changed.is_empty() {
+        notices.push(format!(
+            "this brings other rules to {}: {}",
+            args.to,
+            rules_changed.join(", ")
+        ));
     }
     let scope = match chosen {
         None => Scope::All { join: found.join },
@@ -138,9 +161,12 @@ async fn prepare(
             scope,
             admissions,
             bypass,
+            rules_changed,
+            losses: found.losses,
             notices,
         },
         modal,
+        counted: to.counted,
         config: to.config,
     })
 }
@@ -163,7 +189,7 @@ impl Ready {
         let admitted = promotion::admit(plan, &options.admissions, options.bypass.as_ref()).err();
         let gaps = &self.modal.gaps;
         if gaps.is_empty() {
-            return admitted.map(Failure::from);
+            return admitted.map(Failure::from).or_else(|| self.other_rules());
         }
         let mut text = format!("find all in `{}` that a deploy there will need:", plan.to);
         for gap in gaps {
@@ -175,31 +201,100 @@ impl Ready {
         Some(Failure::new(Exit::Promotion, text))
     }
 
-    /// Promotes, and reads the target again. Others who were faster are an answer like others.
+    /// Who may only write to the source shall not change unseen what the target asks for.
+    fn other_rules(&self) -> Option<Failure> {
+        let RunOptions {
+            merge,
+            bypass,
+            rules_changed,
+            ..
+        } = &self.options;
+        if !merge || bypass.is_some() || rules_changed.is_empty() {
+            return None;
+        }
+        let PromotionPlan { from, to, .. } = &self.plan;
+        let text = format!(
+            "promote `{from}` to `{to}`: it would change the rules of `{to}`: {}",
+            rules_changed.join(", ")
+        );
+        let hint = "leave --merge out, and let a person read and merge the request; or give \
+                    --bypass with --why";
+        Some(Failure::new(Exit::Promotion, text).with_hint(Some(hint.to_owned())))
+    }
+
+    /// What the bypass sets aside, one line each; nothing without one.
+    fn set_aside(&self) -> BTreeSet<String> {
+        let given = self.options.bypass.iter();
+        let admissions = given.flat_map(|_| &self.options.admissions);
+        let lines = admissions.flat_map(|admission| {
+            let why_not = admission.why_not.iter();
+            why_not.map(|why| format!("{}: {}", admission.reference, why.text))
+        });
+        lines.collect()
+    }
+
+    /// Promotes, and sees to what comes after a merge: how that went is told beside the report,
+    /// which is what the receipts are made of.
     async fn carry_out(
         &self,
         args: &PromoteArgs,
         repo: &Repo,
+        to_json: &Report,
         cancel: &CancellationToken,
-    ) -> Result<Result<PromotionReport, PromotionError>, Failure> {
-        let done = promotion::run(&self.plan, &self.options, repo, cancel).await;
-        let mut report = match done {
-            Ok(report) => report,
-            Err(error) => return Ok(Err(error)),
+    ) -> Result<(PromotionReport, Result<(), Failure>), PromotionError> {
+        let mut report = promotion::run(&self.plan, &self.options, repo, cancel).await?;
+        let Some(merged) = report.merged.clone() else {
+            return Ok((report, Ok(())));
         };
-        if let Some(merged) = &report.merged {
-            let clone = &args.repo.repo;
-            let after = Side::at(clone, &args.to, merged.clone(), cancel).await?;
-            if let Err(wrong) = promotion::verify(&self.plan, &after.standing) {
-                return Ok(Err(wrong));
+        to_json.save(&report);
+        let after = self.after(args, merged, cancel).await;
+        let after = after.map(|notices| report.notices.extend(notices));
+        if let Err(failure) = &after {
+            let error = &failure.error;
+            let notice = format!("it is merged, and what comes after failed to {error}");
+            report.notices.push(notice);
+            let held = filled(&args.release_hold).join(",");
+            if !held.is_empty() {
+                report.notices.push(format!(
+                    "holds that are still there end with `pipeline deploy --env {} --release-hold \
+                     {held}`",
+                    args.to
+                ));
             }
-            let released = released(args, &self.plan)?;
-            report
-                .notices
-                .extend(self.modal.release(&args.to, &released, cancel).await?);
         }
-        Ok(Ok(report))
+        Ok((report, after))
     }
+
+    /// Reads the target again after the merge, and ends holds there.
+    async fn after(
+        &self,
+        args: &PromoteArgs,
+        merged: CommitSha,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<String>, Failure> {
+        let after = Side::at(&args.repo.repo, &args.to, merged, cancel).await?;
+        let after = after.counting(&self.counted);
+        promotion::verify(&self.plan, &after.standing)?;
+        let released = released(args, &self.plan)?;
+        self.modal.release(&args.to, &released, cancel).await
+    }
+}
+
+/// Whoever gave a bypass did so for what was there then.
+fn grown(covered: &BTreeSet<String>, now: &BTreeSet<String>) -> Option<Failure> {
+    let new: Vec<String> = now
+        .difference(covered)
+        .map(|line| format!("\n  - {line}"))
+        .collect();
+    (!new.is_empty()).then(|| {
+        let text = format!(
+            "go on against the rules: --bypass was given before there was more that it would set \
+             aside:{}",
+            new.concat()
+        );
+        let hint = "look at it, and run it again if it may go, too".to_owned();
+        Failure::new(Exit::Promotion, text).with_hint(Some(hint))
+    })
 }
 
 /// The processors whose holds end; one that is not promoted is a mistake.
@@ -275,4 +370,21 @@ async fn git_user(args: &PromoteArgs, cancel: &CancellationToken) -> Result<Stri
         .rsplit_once('>')
         .map_or(text.as_str(), |(name, _)| name);
     Ok(format!("{}>", name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bypass_covers_what_was_there_when_it_was_given() {
+        let lines = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect();
+        let (one, two) = (lines(&["a@1: x"]), lines(&["a@1: x", "b@1: y"]));
+        for (covered, now) in [(&one, &one), (&two, &one), (&two, &two)] {
+            assert!(grown(covered, now).is_none());
+        }
+        let failure = grown(&one, &two).unwrap();
+        assert_eq!(failure.exit, Exit::Promotion);
+        assert!(failure.error.to_string().ends_with("aside:\n  - b@1: y"));
+    }
 }

@@ -99,6 +99,14 @@ impl Report {
         printed.and(written)
     }
 
+    /// Writes a report that is not whole yet: nobody knows whether this program will come so far. A
+    /// stream takes what is written to it once, and gets the whole one alone.
+    pub(super) fn save<T: Serialize>(&self, report: &T) {
+        if let To::File { .. } = self.to {
+            warn(self.write(report));
+        }
+    }
+
     /// Writes the report of a stage that failed. Its own failure is what the command ends with.
     pub(super) fn deliver_failed<T: Serialize>(&self, report: &T) {
         warn(self.write(report));

@@ -83,6 +83,21 @@ pub(super) async fn resolve(
     }
 }
 
+/// The last commit that two have in common; `None` when there is none.
+pub(super) async fn merge_base(
+    repo: &Path,
+    one: &str,
+    other: &str,
+    cancel: &CancellationToken,
+) -> Result<Option<String>, Failure> {
+    let asked = git(repo).args(["merge-base", one, other]).run(cancel).await;
+    match asked {
+        Ok(output) => Ok(Some(output.stdout_text().trim().to_owned())),
+        Err(ProcessError::Failed { code: Some(1), .. }) => Ok(None),
+        Err(error) => Err(process_failure(error, Exit::Input)),
+    }
+}
+
 pub(super) fn git(repo: &Path) -> Command {
     Command::new("git")
         .current_dir(repo)

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::objects::ObjectsConfig;
+
 /// The label that has a pull request proven.
 const LABEL: &str = "run-acceptance";
 
@@ -27,6 +29,8 @@ pub(crate) struct AcceptanceConfig {
     pub(crate) timeout_seconds: Option<u64>,
     /// More environment for compose and the suite. No place for secrets.
     pub(crate) env: BTreeMap<String, String>,
+    /// The bucket that is looked at after the suite; default: none.
+    pub(crate) artifacts: Option<ObjectsConfig>,
     /// What becomes of the stage while a pin is pending.
     pub(crate) pending: Pending,
     /// The label without which no pull request is proven; default `run-acceptance`.

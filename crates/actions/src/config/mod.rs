@@ -1,6 +1,7 @@
 mod acceptance;
 mod build;
 mod modal;
+mod objects;
 mod promotion;
 mod receipts;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use acceptance::{AcceptanceConfig, Pending};
 pub(crate) use build::{Age, BuildConfig, Pair, SecretFrom, SecretPair};
 pub(crate) use modal::ModalConfig;
+pub(crate) use objects::ObjectsConfig;
 pub(crate) use promotion::PromotionConfig;
 pub(crate) use receipts::{ReceiptsConfig, Required};
 

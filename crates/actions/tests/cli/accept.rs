@@ -3,6 +3,7 @@ mod earlier;
 mod event;
 mod failed;
 mod stack;
+mod terminated;
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +25,12 @@ async fn every_pending_pin_is_named() {
     // Others do not matter to who asks for one.
     let pinned = format!("ghcr.io/acme/models/text-upper@{}", digest('1'));
     bench.write(&file_of("upper"), entry("upper", &pinned));
-    fails().words("--processors text/upper").go().await.ok();
+    let report = bench.path("acceptance.json");
+    let run = fails().words("--processors text/upper --json").arg(&report);
+    let ran = run.go().await.ok();
+    // It is told that this was not all.
+    assert!(ran.stdout.contains("\npartial: "), "{ran:?}");
+    assert_eq!(json_file(&report)["partial"], true);
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! Reports of stages become receipts beside the images, in the way of a job that has the key.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use acceptance::{AcceptanceOptions, Sources};
 use jiff::Timestamp;
 use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use process::{Command, which};
 use receipts::statement::{Build, Facts, Kind, Outcome, Predicate, Receipt};
 use receipts::verify::Verdict;
-use registry_model::PinnedImage;
+use registry_model::{LoadOptions, PinnedImage, Platform, Registry};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +25,21 @@ struct World {
     proofs: Proofs,
     upper: PinnedImage,
     lower: PinnedImage,
+}
+
+/// How a report, or a folder of them, is given.
+fn from(kind: &str, path: &Path) -> String {
+    format!("{kind}={}", path.display())
+}
+
+fn kind_of(report: &Value) -> &'static str {
+    let kinds = [
+        ("built", "build"),
+        ("contract", "accept"),
+        ("apps", "deploy"),
+    ];
+    let known = kinds.iter().find(|(field, _)| report.get(field).is_some());
+    known.map(|(_, kind)| *kind).unwrap()
 }
 
 fn private_pem(digit: u8) -> String {
@@ -62,7 +79,7 @@ impl World {
         let mut run = self.bench.pipeline("attest").words(words);
         for (number, report) in reports.iter().enumerate() {
             let file = self.put(&format!("report-{number}.json"), &report.to_string());
-            run = run.words("--from").arg(file);
+            run = run.words("--from").arg(from(kind_of(report), &file));
         }
         run
     }
@@ -86,6 +103,23 @@ impl World {
     async fn believed(&self, image: &PinnedImage) -> Vec<Receipt> {
         let all = self.receipts(image).await;
         all.iter().filter_map(Verdict::believed).cloned().collect()
+    }
+
+    /// The inputs of the suite, and of the contract of each processor, as `accept` has them.
+    async fn inputs(&self) -> (String, BTreeMap<String, String>) {
+        let root = self.bench.repo();
+        let registry = Registry::load(&root, &LoadOptions::default()).unwrap();
+        let mut options = AcceptanceOptions::new(&root);
+        options.command = Some(vec!["make".to_owned(), "test-acceptance".to_owned()]);
+        let sources = Sources::read(&options).unwrap();
+        let sources = sources.with_cases(&registry.entries).unwrap();
+        let plan = acceptance::plan(&options, &sources).unwrap();
+        let images = acceptance::guard(&registry.entries, &Platform::linux_amd64()).unwrap();
+        let cancel = CancellationToken::new();
+        let inputs = acceptance::inputs(&plan, &images, &cancel).await.unwrap();
+        let contract = inputs.contract.into_iter();
+        let contract = contract.map(|(name, digest)| (name.to_string(), digest.to_string()));
+        (inputs.suite.unwrap().to_string(), contract.collect())
     }
 
     async fn stop(self) {
@@ -202,8 +236,14 @@ async fn reports_become_receipts_and_the_same_ones_the_second_time() {
     let outcomes: Vec<_> = lower.iter().map(|it| (it.kind(), it.outcome())).collect();
     assert_eq!(outcomes, [(Some(Kind::Deployment), Some(Outcome::Failed))]);
 
-    // With the key as a text, and with the reports in another order and in a folder.
-    let again = world.attest("--env dev --json -", &[reports[2], reports[0], reports[1]]);
+    // With the key as a text, and with the reports in another order, two of them in a folder.
+    let folder = world.bench.path("reports");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a.json"), reports[0].to_string()).unwrap();
+    let nothing = json!({ "schema": 1, "ended-at": ENDED, "built": [] });
+    std::fs::write(folder.join("b.json"), nothing.to_string()).unwrap();
+    let again = world.attest("--env dev --json -", &[reports[2], reports[1]]);
+    let again = again.words("--from").arg(from("build", &folder));
     let again = on_runner(again).env("SIGNING_KEY", private_pem(1));
     let again = again.go().await.ok().json();
     let manifests = |report: &Value| {
@@ -316,10 +356,23 @@ async fn what_a_report_may_not_say_stores_nothing_at_all() {
         &[&cases[0].0],
     );
     ran.go().await.ok();
-    // What a statement may not hold is refused on the way to the registry.
+    // What moves a cursor does not reach the terminal.
     let odd = deployed("app", "text-upper-v1\u{1b}[2J".into());
     let ran = world.signed("--env dev", &[&odd]).go().await.ended(2);
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    // What a statement may not hold is refused on the way to the registry.
+    world
+        .bench
+        .write(&file_of("upper"), entry("upper", &world.upper.to_string()));
+    let good = world.deployed("dev");
+    let ran = world.signed("--env dev", &[&good]);
+    let ran = ran.env("GITHUB_ACTOR", "octo\u{1b}[2Jcat").go().await;
+    let ran = ran.ended(1).one_error();
+    let ran = ran.says(&["store 2 of 2 receipts", "a text has control characters"]);
+    assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    for image in [&world.upper, &world.lower] {
+        assert_eq!(world.receipts(image).await, []);
+    }
     world.stop().await;
 }
 
@@ -332,7 +385,7 @@ async fn what_is_no_report_is_told() {
     let attest = |text: &str| {
         let file = bench.path("report.json");
         std::fs::write(&file, text).unwrap();
-        bench.pipeline("attest --from").arg(file)
+        bench.pipeline("attest --from").arg(from("build", &file))
     };
     let whole = json!({ "schema": 1, "ended-at": ENDED, "built": [] });
     let with = |field: &str, value: Value| {
@@ -342,32 +395,151 @@ async fn what_is_no_report_is_told() {
     };
     let cases = [
         ("no JSON".to_owned(), "expected"),
-        ("[]".to_owned(), "receipts are made of other reports"),
+        ("[]".to_owned(), "its `schema` is not 1"),
         (
             json!({ "schema": 1, "items": [] }).to_string(),
-            "receipts are made of other reports",
+            "missing field `ended-at`",
         ),
-        (
-            with("moves", json!([])),
-            "receipts are made of other reports",
-        ),
+        (with("moves", json!([])), "`moves` is no field of it"),
         (with("schema", json!(2)), "its `schema` is not 1"),
         (with("more", json!(2)), "`more` is no field of it"),
         (
             with("ended-at", json!("soon")),
             "as one of `pipeline build`",
         ),
-        (
-            json!({ "schema": 1, "apps": [] }).to_string(),
-            "missing field `ended-at`",
-        ),
     ];
     for (text, why) in &cases {
         let ran = attest(text).go().await.ended(2).one_error();
         ran.says(&["report.json", why, "hint: "]);
     }
-    let ran = bench.pipeline("attest --from nowhere.json").go().await;
-    ran.ended(2).one_error().says(&["nowhere.json"]);
+    let ran = bench.pipeline("attest --from build=nowhere.json");
+    let ran = ran.go().await.ended(2).one_error();
+    ran.says(&["nowhere.json"]);
+    for bad in [
+        "nowhere.json",
+        "built=nowhere.json",
+        "=nowhere.json",
+        "build=",
+    ] {
+        let ran = bench.pipeline("attest --from").arg(bad).go().await.ended(2);
+        ran.says(&[bad, "`KIND=FILE`", "`accept`"]);
+    }
+}
+
+/// The job of one stage must not speak for another, whatever it hands on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_counts_only_as_what_it_is_named() {
+    let world = World::new().await;
+    let folder = world.bench.path("handed-on");
+    std::fs::create_dir(&folder).unwrap();
+    let reports = [world.built(), world.accepted(), world.deployed("dev")];
+    for report in &reports {
+        let file = folder.join("report.json");
+        std::fs::write(&file, report.to_string()).unwrap();
+        for kind in ["build", "accept", "deploy", "promote"] {
+            for path in [&file, &folder] {
+                let run = world.attest("--env dev --dry-run --from", &[]);
+                let ran = run.arg(from(kind, path)).go().await;
+                if kind == kind_of(report) {
+                    ran.ok();
+                    continue;
+                }
+                let named = format!("as one of `pipeline {kind}`: ");
+                let ran = ran.ended(2).one_error();
+                ran.says(&["report.json", &named, "hint: ", "`--from accept=FILE`"]);
+            }
+        }
+    }
+    world.stop().await;
+}
+
+/// `inputs` are for what may be left out: a report must not say so of what never ran.
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_are_those_of_the_commit_or_none() {
+    let world = World::new().await;
+    for (name, image) in [("upper", &world.upper), ("lower", &world.lower)] {
+        let case = format!("acceptance:\n  cases: [{{name: plain, inputs: {{do: {name}}}}}]\n");
+        let entry = entry(name, &image.to_string()) + &case;
+        world.bench.write(&file_of(name), entry);
+    }
+    let config = "acceptance: {command: [make, test-acceptance]}\n";
+    world.bench.write("pipeline.yml", config);
+    let (suite, contract) = world.inputs().await;
+    let other = contract["text/lower@1"].clone();
+    let mine = contract["text/upper@1"].clone();
+    assert_ne!(mine, other);
+
+    let mut minute = 0;
+    let mut said = async |suite: &str, contract: &str| {
+        minute += 1;
+        let mut report = world.accepted();
+        report["ended-at"] = format!("2026-03-01T12:{minute:02}:00Z").into();
+        report["images"][0]["contract-inputs"] = contract.into();
+        report["suite"]["inputs"] = suite.into();
+        report["contract"] = json!({ "state": "ran", "seconds": 1.0, "cases": [{
+            "ref": "text/upper@1", "name": "plain", "file": "a.yaml", "line": 3,
+            "image": world.upper, "mode": "mock", "runs": 2, "wall-seconds": 0.1,
+            "peak-memory-bytes": null, "output-bytes": 0, "cost-units": null, "artifacts": [],
+            "violations": [], "log": [],
+        }]});
+        let ran = world.signed("", &[&report]).go().await.ok();
+        let time: Timestamp = report["ended-at"].as_str().unwrap().parse().unwrap();
+        let mut inputs = Vec::new();
+        for receipt in world.believed(&world.upper).await {
+            if receipt.facts.time == Some(time)
+                && let Predicate::Acceptance(acceptance) = receipt.predicate
+            {
+                assert_eq!(acceptance.outcome, Outcome::Passed);
+                inputs.push((acceptance.suite, acceptance.inputs.map(|it| it.to_string())));
+            }
+        }
+        inputs.sort();
+        (inputs, ran.stderr)
+    };
+    let receipts = |contract: Option<&String>, suite: Option<&String>| {
+        vec![
+            ("contract".to_owned(), contract.cloned()),
+            ("suite".to_owned(), suite.cloned()),
+        ]
+    };
+    let (inputs, told) = said(&suite, &mine).await;
+    assert_eq!(inputs, receipts(Some(&mine), Some(&suite)));
+    assert!(!told.contains("inputs"), "{told}");
+
+    let invented = digest('5');
+    for (inputs, part) in [
+        (said(&invented, &mine).await, "suite"),
+        // As if the other processor had been tested; and the suite as a contract.
+        (said(&suite, &other).await, "contract"),
+        (said(&suite, &suite).await, "contract"),
+    ] {
+        let (inputs, told) = inputs;
+        let (left, taken) = match part {
+            "suite" => (Some(&mine), None),
+            _ => (None, Some(&suite)),
+        };
+        assert_eq!(inputs, receipts(left, taken));
+        let line = format!("warning: no later run will leave out the {part} for these receipts");
+        assert!(told.contains(&line), "{told}");
+        assert!(told.contains(world.upper.digest.as_str()), "{told}");
+    }
+
+    // What the commit has since is another thing.
+    world.bench.write("tests/new.sh", "false\n");
+    let (inputs, _) = said(&suite, &mine).await;
+    assert_eq!(inputs, receipts(Some(&mine), None));
+    // And where the commit can have no suite, nothing is known.
+    world
+        .bench
+        .write("pipeline.yml", "acceptance: {compose-file: missing.yml}\n");
+    let (inputs, told) = said(&suite, &mine).await;
+    assert_eq!(inputs, receipts(None, None));
+    assert!(
+        told.contains("cannot tell what this commit's acceptance depends on"),
+        "{told}"
+    );
+    assert!(told.contains("missing.yml"), "{told}");
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

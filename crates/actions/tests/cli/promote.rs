@@ -1,8 +1,10 @@
 //! `pipeline promote` against the embedded GitHub, registry and Modal.
 
 mod modal;
+mod parity;
 mod rules;
 mod some;
+mod unseen;
 
 use receipts::statement::Outcome;
 use registry_model::PinnedImage;
@@ -221,5 +223,63 @@ async fn what_cannot_be_asked_or_is_not_there_is_told() {
         .one_error();
     ran.says(&["/nonexistent", "hint: "]);
     world.is_untouched().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_merged_is_in_the_report_whatever_comes_after_it() {
+    let world = World::new(OPEN).await;
+    let upper = world.pin("dev", "upper", "two").await;
+    // Each is right by itself, and both together are not.
+    let dockerfile = project::dockerfile_of("title");
+    let text = entry("title", "sha256:pending") + "enabled: false\n";
+    for (branch, name) in [("dev", "title"), ("staging", "other")] {
+        world.commit(branch, &dockerfile, "FROM scratch\n").await;
+        world.commit(branch, &file_of(name), &text).await;
+    }
+    let output = world.bench.path("output");
+    let run = world.promote("--merge").env("GITHUB_OUTPUT", &output);
+    let ran = run.go().await.ended(2).one_error().hides(TOKEN);
+    ran.says(&["text/title@1"]);
+    let report = world.report();
+    let merged = report["merged"].as_str().unwrap();
+    assert_eq!(report["moves"][0]["ref"], "text/upper@1");
+    let notices = report["notices"].to_string();
+    assert!(
+        notices.contains("it is merged, and what comes after failed to"),
+        "{notices}"
+    );
+    let output = std::fs::read_to_string(output).unwrap();
+    assert!(output.contains(merged), "{output}");
+    assert!(
+        world
+            .file("staging", "upper")
+            .await
+            .contains(&upper.to_string())
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_target_loses_is_told() {
+    let world = World::new(OPEN).await;
+    world.pin("dev", "upper", "two").await;
+    let lower = world.file("dev", "lower").await;
+    let disabled = format!("{lower}\nenabled: false\n");
+    world.commit("dev", &file_of("lower"), &disabled).await;
+    let ran = world.promote("").go().await.ok();
+    for text in [
+        "is disabled by this",
+        "note: text/lower@1 is disabled by this: dev has",
+    ] {
+        assert!(ran.stdout.contains(text), "{}", ran.stdout);
+    }
+    let shown = world.forge.repo().pull_request(1).await.unwrap();
+    let told = "`text/lower@1` is disabled by this.";
+    assert!(shown.body.contains(told), "{}", shown.body);
+    // By name nothing is lost.
+    let words = "--processors text/upper@1 --dry-run";
+    let ran = world.promote(words).go().await.ok();
+    assert!(!ran.stdout.contains("by this"), "{}", ran.stdout);
     world.stop().await;
 }

@@ -9,7 +9,7 @@ use receipts::Store;
 use receipts::dsse::Envelope;
 use receipts::keys::SigningKey;
 use receipts::statement::{
-    Acceptance, Deployment, Facts, Outcome, Predicate, Receipt, Smoke as Called,
+    Acceptance, Deployment, Facts, Other, Outcome, Predicate, Receipt, Smoke as Called,
 };
 use receipts::store::{ARTIFACT_TYPE, MEDIA_TYPE};
 use registry_model::PinnedImage;
@@ -137,6 +137,17 @@ impl Proofs {
         self.client.attach(image, &artifact).await.unwrap();
     }
 
+    /// Puts a receipt only where cosign looks.
+    async fn add_for_cosign(&self, image: &PinnedImage, receipt: &Receipt, by: u8) {
+        let envelope = Envelope::seal(receipt, Some(&key(by))).to_json();
+        let annotations =
+            BTreeMap::from([("dev.cosignproject.cosign/signature".into(), String::new())]);
+        let attest = self
+            .client
+            .attest(image, envelope.as_bytes(), MEDIA_TYPE, &annotations);
+        attest.await.unwrap();
+    }
+
     pub(crate) async fn stop(self) {
         self.registry.stop().await.unwrap();
     }
@@ -206,6 +217,41 @@ async fn receipts_are_listed_with_what_is_believed_of_them() {
         "the receipt of deployment in dev is refused: unsigned",
         "hint: ",
     ]);
+    proofs.stop().await;
+}
+
+/// A gate sees our own alone; `--require` must not say more than it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_signed_is_listed_and_meets_no_rule() {
+    let bench = Bench::new();
+    let proofs = Proofs::start().await;
+    let image = proofs.image("app", "one").await;
+    bench.write("ci.pub", public_pem(1));
+    bench.write("pipeline.yml", "receipts: {keys: [ci.pub]}\n");
+    let list = |words: &str| {
+        let run = bench.pipeline("receipts").arg(image.to_string());
+        run.words(words)
+    };
+    let theirs = Predicate::Other(Other {
+        predicate_type: "https://in-toto.io/attestation/test-result/v0.1".to_owned(),
+        predicate: json!({ "result": "PASSED", "configuration": [{ "name": "lint" }] }),
+    });
+    let theirs = Receipt::about(&image, Facts::default(), theirs);
+    proofs.add(&image, &theirs, Some(1)).await;
+    let ours = accepted(&image, Outcome::Passed);
+    proofs.add_for_cosign(&image, &ours, 1).await;
+
+    let ran = list("--require acceptance --json -").go().await.ended(16);
+    let report = ran.one_error().says(&["no receipt of acceptance"]).json();
+    let mut sources = Vec::new();
+    for receipt in report["receipts"].as_array().unwrap() {
+        assert!(receipt["refusal"].is_null(), "{receipt}");
+        sources.push(receipt["source"].to_string());
+    }
+    sources.sort();
+    assert_eq!(sources, ["\"cosign\"", "\"referrer\""]);
+    proofs.add(&image, &ours, Some(1)).await;
+    list("--require acceptance").go().await.ok();
     proofs.stop().await;
 }
 

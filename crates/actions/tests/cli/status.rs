@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bench::{Bench, Run, interrupt, is_gone, json_file};
 use super::project::{commit_all, dockerfile_of, entry, file_of, git};
-use super::receipts::{Proofs, accepted, deployed};
+use super::receipts::{Proofs, accepted, deployed, public_pem};
 
 const TOKEN: &str = "as-tests-0123456789";
 
@@ -285,6 +285,42 @@ async fn a_stage_shows_where_its_images_stand_in_the_summary_of_its_job() {
 
     ✓ yes · ● pinned · ✗ failed · – not yet · ? not asked
     "#);
+    world.proofs.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rules_and_keys_are_those_of_the_environment_that_it_goes_to() {
+    let world = World::new().await;
+    world.prove(&world.new, "dev").await;
+    let rules = "promotion: {require: [acceptance]}\nreceipts: {keys: [ci.pub]}\n";
+    let switch = async |branch: &str| {
+        git(&world.repo(), &["checkout", "--quiet", branch]).await;
+    };
+    switch("staging").await;
+    world.bench.write("pipeline.yml", rules);
+    world.bench.write("ci.pub", public_pem(1));
+    world.commit("rules").await;
+    switch("dev").await;
+    let ran = world.status("--offline-modal").go().await.ok();
+    let why = "the receipt of acceptance is refused: unsigned";
+    assert!(ran.stdout.contains(why), "{}", ran.stdout);
+    let cells = &world.report()["processors"][1]["cells"];
+    let proofs = cells[0]["proofs"].as_array().unwrap();
+    assert_eq!(proofs.len(), 1);
+    // `main` has its own, which are the usual ones.
+    assert_eq!(cells[1]["proofs"].as_array().unwrap().len(), 2);
+    let signed = accepted(&world.new, Outcome::Passed);
+    world.proofs.add(&world.new, &signed, Some(1)).await;
+    world.status("--offline-modal").go().await.ok();
+    let cell = world.report()["processors"][1]["cells"][0].clone();
+    assert_eq!(cell["why-not"], serde_json::json!([]));
+    // Nothing goes from `dev` to `main` at once.
+    world.pin(&world.old);
+    world.commit("back").await;
+    let narrow = "--offline-modal --env dev,main";
+    world.status(narrow).go().await.ok();
+    let cell = world.report()["processors"][1]["cells"][0].clone();
+    assert_eq!(cell["why-not"], serde_json::json!([]));
     world.proofs.stop().await;
 }
 

@@ -52,7 +52,7 @@ impl Stopped {
     }
 
     /// Runs it, and takes the receipt of this kind away from [`PROCESSOR`] once it is there.
-    async fn without(self, kind: Kind, environment: &str) -> Ended {
+    async fn without(self, kind: Kind, environment: Option<&str>) -> Ended {
         let never = CancellationToken::new();
         let running = self.rehearsal.run(&never);
         let taking = async {
@@ -76,7 +76,7 @@ impl Stopped {
 }
 
 /// Takes a receipt out of the list of the image that is pinned now; says whether there was one.
-async fn take(scratch: &Path, kind: Kind, environment: &str) -> bool {
+async fn take(scratch: &Path, kind: Kind, environment: Option<&str>) -> bool {
     let folders = std::fs::read_dir(scratch).unwrap().flatten();
     let mut works = folders.map(|folder| folder.path().join("work"));
     let work = works.find(|work| work.is_dir()).unwrap();
@@ -95,7 +95,7 @@ async fn take(scratch: &Path, kind: Kind, environment: &str) -> bool {
     let verdicts = Policy::default().judge(&found, jiff::Timestamp::now());
     let is_it = |receipt: &Receipt| {
         let place = receipt.facts.environment.as_ref();
-        receipt.kind() == Some(kind) && place.is_some_and(|it| it.as_str() == environment)
+        receipt.kind() == Some(kind) && place.map(|it| it.as_str()) == environment
     };
     let mut taken = verdicts
         .iter()
@@ -153,7 +153,7 @@ async fn nothing_is_promoted_without_the_receipt_of_its_deployment() {
     let (_turn, engine) = Engine::mine().await;
     let repo = quick_example().await;
     let stopped = Stopped::of(repo.path());
-    let ended = stopped.without(Kind::Deployment, "dev").await;
+    let ended = stopped.without(Kind::Deployment, Some("dev")).await;
     refused(&ended, 16, "no receipt of deployment in dev");
     let report = ended.report();
     assert_eq!(report["promotions"].as_array().unwrap().len(), 0);
@@ -162,11 +162,24 @@ async fn nothing_is_promoted_without_the_receipt_of_its_deployment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_to_the_last_environment_without_the_receipt_of_the_one_before() {
+    let (_turn, engine) = Engine::mine().await;
+    let repo = quick_example().await;
+    let stopped = Stopped::of(repo.path());
+    let ended = stopped.without(Kind::Deployment, Some("staging")).await;
+    refused(&ended, 16, "no receipt of deployment in staging");
+    let report = ended.report();
+    assert_eq!(report["promotions"].as_array().unwrap().len(), 1);
+    assert_eq!(report["deploys"].as_array().unwrap().len(), 2);
+    engine.assert_as_before().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deployed_without_the_receipt_of_its_promotion() {
     let (_turn, engine) = Engine::mine().await;
     let repo = quick_example().await;
     let stopped = Stopped::of(repo.path());
-    let ended = stopped.without(Kind::Promotion, "staging").await;
+    let ended = stopped.without(Kind::Promotion, Some("staging")).await;
     refused(&ended, 14, "no receipt of promotion in staging");
     let report = ended.report();
     assert_eq!(report["promotions"].as_array().unwrap().len(), 1);

@@ -205,7 +205,7 @@ async fn a_commit_tells_who_made_it() {
 async fn what_a_branch_is_ahead_of_another() {
     let commit = json!({
         "sha": SHA, "parents": [{ "sha": OTHER }],
-        "commit": { "message": "m\n\nA: b", "author": { "name": "n", "email": "e" }, "committer": null },
+        "commit": { "message": "m\n\nA: b", "tree": { "sha": "t2" }, "author": { "name": "n", "email": "e" }, "committer": null },
         "author": { "login": "ann" }, "committer": {},
     });
     let answer = json!({

@@ -182,14 +182,16 @@ impl<F: Forge> Forge for Dry<'_, F> {
             name: login,
             email: String::new(),
         };
+        let sha = Hash::of_commit(request).as_commit()?;
         let commit = Commit {
-            sha: Hash::of_commit(request).as_commit()?,
+            // No files are made that could be counted: the commit stands for them.
+            tree: sha.to_string(),
+            sha: sha.clone(),
             message: request.message.clone(),
             author: maker.clone(),
             committer: maker.clone(),
             parents: vec![request.parent.clone()],
         };
-        let sha = commit.sha.clone();
         let made = (commit, request.clone());
         self.kept().commits.insert(sha.clone(), made);
         Ok(CreatedCommit {

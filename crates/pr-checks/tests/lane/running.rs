@@ -143,8 +143,13 @@ async fn a_check_that_runs_too_long_ends_with_all_it_started() {
 async fn cancelled_it_ends_all_and_reports_what_is_known() {
     let repository = Repository::new().await;
     let checks = [
-        shell("red", "exit 1"),
-        shell("slow", "sleep 600 & echo $! > child; wait"),
+        shell("red", "echo $$ > red; exit 1"),
+        // Only once the other one has ended, and a moment for that to be noticed.
+        shell(
+            "slow",
+            "until [ -s red ] && ! kill -0 $(cat red) 2>/dev/null; do sleep 0.02; done; \
+             sleep 0.5; sleep 600 & echo $! > child; wait",
+        ),
         shell("later", "true"),
         shell("last", "true"),
     ];

@@ -109,7 +109,7 @@ impl<'a> Column<'a> {
             };
         };
         let brought = self.brought.get(&(&image.digest, *file));
-        let judged = judged(inputs, image);
+        let judged = judged(inputs, self.place, image);
         let judged = judged.as_deref().map_err(String::as_str);
         let proofs = self.place.rules.prove(image, judged).into_iter();
         Cell {
@@ -151,9 +151,11 @@ impl<'a> Column<'a> {
 }
 
 /// What lies beside an image. That nobody asked is not the same as that there is nothing.
-fn judged(inputs: &Inputs, image: &PinnedImage) -> Result<Vec<Verdict>, String> {
-    let judged = inputs.judged.get(image).cloned();
-    judged.unwrap_or_else(|| Err("nobody asked the registry".to_owned()))
+fn judged(inputs: &Inputs, place: &Place, image: &PinnedImage) -> Result<Vec<Verdict>, String> {
+    let judged = place.judged.get(image).or_else(|| inputs.judged.get(image));
+    judged
+        .cloned()
+        .unwrap_or_else(|| Err("nobody asked the registry".to_owned()))
 }
 
 fn images(place: &Place) -> impl Iterator<Item = &PinnedImage> {
@@ -188,6 +190,9 @@ fn why_not(
     let Some((from, to)) = inputs.places.get(index).zip(inputs.places.get(index + 1)) else {
         return HashMap::new();
     };
+    if !from.is_followed {
+        return HashMap::new();
+    }
     let plan = match plan(&from.standing, &to.standing) {
         Ok(plan) => plan,
         Err(error) => {
@@ -200,7 +205,7 @@ fn why_not(
     let evidence = Evidence {
         judged: images(from)
             .chain(images(to))
-            .map(|image| (image.clone(), judged(inputs, image)))
+            .map(|image| (image.clone(), judged(inputs, from, image)))
             .collect(),
         foreign: foreign(from, to),
         held: held.collect(),

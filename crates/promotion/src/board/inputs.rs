@@ -43,6 +43,11 @@ pub struct Place {
     /// What is asked of an image that goes to the next environment; in the last one, of an image
     /// that came here.
     pub rules: Rules,
+    /// What the next environment makes of the receipts, for the images where that is not as in
+    /// [`Inputs::judged`]: it may believe other keys.
+    pub judged: BTreeMap<PinnedImage, Result<Vec<Verdict>, String>>,
+    /// Whether the next place is the environment that images go to from here.
+    pub is_followed: bool,
 }
 
 /// What runs for a processor.

@@ -67,6 +67,8 @@ fn place(name: &str, processors: Vec<Processor>) -> Place {
         },
         past: Past::default(),
         running: None,
+        judged: BTreeMap::new(),
+        is_followed: true,
     }
 }
 

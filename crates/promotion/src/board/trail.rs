@@ -133,11 +133,18 @@ impl Seen {
             Some(platform) => PinPlace::Platform(platform.clone()),
             None => PinPlace::Oci,
         };
+        // A stage that has one image of each processor has the one that Modal runs.
+        let usual = match platform {
+            Some(_) => None,
+            None => Some(PinPlace::Platform(Platform::linux_amd64())),
+        };
         let places = self.places.iter().map(|(environment, standing)| {
             let Some(standing) = standing else {
                 return Stop::new(Mark::Unknown, "no such branch here");
             };
-            match (standing.image(reference, &pin), image) {
+            let pinned = standing.image(reference, &pin);
+            let pinned = pinned.or_else(|| standing.image(reference, usual.as_ref()?));
+            match (pinned, image) {
                 (None, _) => Stop::new(Mark::NotYet, "pins nothing"),
                 (Some(pinned), Some(image)) if pinned.digest == image.digest => {
                     deployed(judged, environment)
@@ -345,6 +352,22 @@ mod tests {
             .chain(&trail.places);
         let stops = stops.map(|stop| format!("{} {}", stop.mark, stop.note).trim_end().to_owned());
         stops.collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn a_stage_with_one_image_of_each_has_the_one_that_runs() {
+        let (name, mut pinned) = standing("dev", '2');
+        let pin = |arch: &str, digit| Pin {
+            place: PinPlace::Platform(format!("linux/{arch}").parse().unwrap()),
+            state: PinState::Pinned(image(digit)),
+        };
+        pinned.as_mut().unwrap().processors[0].pins = vec![pin("amd64", '2'), pin("arm64", '1')];
+        let seen = Seen {
+            places: vec![(name, pinned)],
+            judged: BTreeMap::new(),
+        };
+        insta::assert_snapshot!(told(&seen, Some(&image('2'))), @"✓ | ? | ● pinned, deployed?");
+        insta::assert_snapshot!(told(&seen, Some(&image('1'))), @"✓ | ? | – has 222222222222");
     }
 
     #[test]

@@ -122,6 +122,40 @@ async fn merging_leaves_nothing_but_the_pins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_merged_is_told_whatever_comes_after_it() {
+    let world = World::new().await;
+    let options = RunOptions {
+        merge: true,
+        ..RunOptions::default()
+    };
+    world.pin("dev", &[("one", '2')]).await;
+    let (plan, cancel) = (world.plan().await, CancellationToken::new());
+    let interrupts = cancel.clone();
+    let forge = Meddled::new(
+        &world,
+        "starting_with",
+        |_| async move { interrupts.cancel() },
+    );
+    let report = run(&plan, &options, &forge, &cancel).await.unwrap();
+    assert!(forge.was_meddled() && report.merged.is_some());
+    let stay = "requests and branches that have nothing to give any more stay: ";
+    assert_eq!(report.notices.len(), 1);
+    assert!(report.notices[0].starts_with(stay), "{:?}", report.notices);
+    assert!(report.notices[0].ends_with("interrupted"));
+    assert_eq!(world.pins("staging").await, "211");
+
+    world.pin("dev", &[("one", '3')]).await;
+    let (plan, git_dir) = (world.plan().await, world.git_dir());
+    let forge = Meddled::new(&world, "starting_with", |_| async move {
+        std::fs::remove_dir_all(git_dir).unwrap();
+    });
+    let never = CancellationToken::new();
+    let report = run(&plan, &options, &forge, &never).await.unwrap();
+    assert!(forge.was_meddled() && report.merged.is_some());
+    assert!(report.notices[0].starts_with(stay), "{:?}", report.notices);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_others_pin_in_the_target_stays_and_is_told() {
     let world = World::new().await;
     world.pin("dev", &[("one", '2')]).await;
@@ -284,6 +318,38 @@ async fn commits_of_others_are_left_alone() {
     world.go(&some, scope, true).await.unwrap();
     let open = world.open().await;
     assert_eq!((open.len(), &open[0].head_sha), (1, &theirs));
+    assert_eq!(world.pins("staging").await, "211");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_words_over_other_files_are_not_merged() {
+    let world = World::new().await;
+    world.pin("dev", &[("one", '2'), ("two", '3')]).await;
+    let (some, scope) = world.plan_some(&["one"]).await;
+    world.go(&some, scope.clone(), false).await.unwrap();
+    let branch = world.open().await[0].head.clone();
+    let forged = world.forge_pins(&branch, &[("three", '9')]).await;
+    for merge in [false, true] {
+        let error = world.go(&some, scope.clone(), merge).await.unwrap_err();
+        assert!(matches!(error, PromotionError::Blocked { .. }), "{error}");
+    }
+    // It stays for whoever wants to know.
+    assert_eq!(world.open().await[0].head_sha, forged);
+    assert_eq!(world.pins("staging").await, "111");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_join_is_not_merged() {
+    let world = World::new().await;
+    world.pin("dev", &[("one", '2')]).await;
+    let (some, scope) = world.plan_some(&["one"]).await;
+    world.go(&some, scope, true).await.unwrap();
+    world.pin("dev", &[("one", '4')]).await;
+    let (plan, join) = (world.plan().await, Scope::All { join: true });
+    world.go(&plan, join.clone(), false).await.unwrap();
+    world.forge_pins(BRANCH, &[("three", '9')]).await;
+    let error = world.go(&plan, join, true).await.unwrap_err();
+    assert!(matches!(error, PromotionError::Blocked { .. }), "{error}");
     assert_eq!(world.pins("staging").await, "211");
 }
 

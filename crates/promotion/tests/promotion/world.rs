@@ -73,7 +73,7 @@ impl World {
             .server
             .create_repository(name, "dev", Some(&from), &cancel);
         made.await.unwrap();
-        let origin = world.server.git_dir(&world.name).display().to_string();
+        let origin = world.git_dir().display().to_string();
         world.git(&["remote", "add", "origin", &origin]).await;
         world
             .git(&["push", "--quiet", "origin", "dev:staging"])
@@ -98,6 +98,27 @@ impl World {
     /// Commits pins to a branch, as the pin request of somebody else does.
     pub(crate) async fn pin(&self, branch: &str, pins: &[(&str, char)]) -> CommitSha {
         pin(&self.path(), branch, pins).await
+    }
+
+    /// Puts other pins into the last commit of a branch, whose message and parents stay.
+    pub(crate) async fn forge_pins(&self, branch: &str, pins: &[(&str, char)]) -> CommitSha {
+        let place = format!("origin/{branch}");
+        self.git(&["fetch", "--quiet", "origin"]).await;
+        self.git(&["checkout", "--quiet", "--force", "--detach", &place])
+            .await;
+        for (name, digit) in pins {
+            self.write(&file_of(name), &entry(name, *digit));
+        }
+        self.git(&["commit", "--quiet", "--all", "--amend", "--no-edit"])
+            .await;
+        let target = format!("HEAD:refs/heads/{branch}");
+        self.git(&["push", "--quiet", "--force", "origin", &target])
+            .await;
+        self.git(&["rev-parse", "HEAD"]).await.parse().unwrap()
+    }
+
+    pub(crate) fn git_dir(&self) -> PathBuf {
+        self.server.git_dir(&self.name)
     }
 
     pub(crate) fn repo(&self) -> Repo {

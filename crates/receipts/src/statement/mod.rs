@@ -128,6 +128,28 @@ impl std::fmt::Display for Outcome {
     }
 }
 
+impl Kind {
+    /// The kind whose predicates have this type.
+    pub(crate) fn of_type(predicate_type: &str) -> Option<Self> {
+        match predicate_type {
+            build::TYPE => Some(Self::Build),
+            acceptance::TYPE => Some(Self::Acceptance),
+            deployment::TYPE => Some(Self::Deployment),
+            promotion::TYPE => Some(Self::Promotion),
+            _ => None,
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome with this name.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        [Self::Passed, Self::Failed]
+            .into_iter()
+            .find(|it| it.to_string() == text)
+    }
+}
+
 impl From<bool> for Outcome {
     fn from(passed: bool) -> Self {
         if passed { Self::Passed } else { Self::Failed }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::text::Text;
 use super::{
-    Other, Predicate, Receipt, STATEMENT, STATEMENT_BEFORE, Subject, acceptance, build, deployment,
-    facts, promotion,
+    Kind, Other, Predicate, Receipt, STATEMENT, STATEMENT_BEFORE, Subject, acceptance, build,
+    deployment, facts, promotion,
 };
 
 /// The longest statement that is read, in bytes.
@@ -60,7 +60,8 @@ impl Digests {
 
 impl Receipt {
     /// Reads a statement. One of a type that is not ours is kept as [`Predicate::Other`]; so is
-    /// somebody else's verification summary, as it is about no promotion.
+    /// somebody else's verification summary, as it is about no promotion, and somebody else's test
+    /// result, as it is about no acceptance.
     ///
     /// # Errors
     /// When it is no in-toto statement, too long, about no image, or of a type of ours and not as
@@ -87,7 +88,7 @@ impl Receipt {
             return Err(wrong("it names no image by its digest"));
         }
         let predicate_type = String::from(wire.predicate_type);
-        let (predicate, facts) = open(predicate_type, wire.predicate)?;
+        let (predicate, facts) = open(&predicate_type, wire.predicate)?;
         Ok(Self {
             subjects,
             facts,
@@ -97,45 +98,45 @@ impl Receipt {
 }
 
 fn open(
-    predicate_type: String,
+    predicate_type: &str,
     predicate: Value,
 ) -> Result<(Predicate, facts::Facts), StatementError> {
-    let ours = [
-        build::TYPE,
-        acceptance::TYPE,
-        deployment::TYPE,
-        promotion::TYPE,
-    ];
-    let mut facts: facts::Facts = match predicate.get(facts::KEY) {
-        Some(written) if ours.contains(&predicate_type.as_str()) => {
-            parse::<facts::Wire>(written.clone())?.into()
-        }
-        _ => facts::Facts::default(),
+    let kind = Kind::of_type(predicate_type);
+    let written = kind.and_then(|_| predicate.get(facts::KEY).cloned());
+    let has_facts = written.is_some();
+    let mut facts: facts::Facts = match written {
+        Some(written) => parse::<facts::Wire>(written)?.into(),
+        None => facts::Facts::default(),
     };
-    let predicate = match predicate_type.as_str() {
-        build::TYPE => {
+    let other = |predicate| {
+        Predicate::Other(Other {
+            predicate_type: predicate_type.to_owned(),
+            predicate,
+        })
+    };
+    let predicate = match kind {
+        Some(Kind::Build) => {
             let (build, own) = parse::<build::Wire>(predicate)?.open();
             facts.time = facts.time.or(own.time);
             facts.commit = facts.commit.or(own.commit);
             facts.run = facts.run.or(own.run);
             Predicate::Build(build)
         }
-        acceptance::TYPE => Predicate::Acceptance(parse::<acceptance::Wire>(predicate)?.into()),
-        deployment::TYPE => Predicate::Deployment(parse::<deployment::Wire>(predicate)?.into()),
-        promotion::TYPE => match parse::<promotion::Wire>(predicate.clone())?.open() {
+        Some(Kind::Acceptance) if has_facts => {
+            Predicate::Acceptance(parse::<acceptance::Wire>(predicate)?.into())
+        }
+        Some(Kind::Deployment) => {
+            Predicate::Deployment(parse::<deployment::Wire>(predicate)?.into())
+        }
+        Some(Kind::Promotion) => match parse::<promotion::Wire>(predicate.clone())?.open() {
             Some((promotion, time)) => {
                 facts.time = facts.time.or(time);
                 Predicate::Promotion(promotion)
             }
-            None => Predicate::Other(Other {
-                predicate_type,
-                predicate,
-            }),
+            None => other(predicate),
         },
-        _ => Predicate::Other(Other {
-            predicate_type,
-            predicate,
-        }),
+        // What anybody's tests have found.
+        Some(Kind::Acceptance) | None => other(predicate),
     };
     Ok((predicate, facts))
 }

@@ -4,7 +4,7 @@ mod add;
 mod found;
 mod read;
 
-pub use found::{Flaw, Found, Source};
+pub use found::{Claim, Flaw, Found, Promise, Source};
 
 use std::future::Future;
 

@@ -4,7 +4,7 @@ use oci::{Attestation, OciError, Referrer};
 use registry_model::PinnedImage;
 use tokio_util::sync::CancellationToken;
 
-use super::{ARTIFACT_TYPE, ENVELOPE, Flaw, Found, MEDIA_TYPE, STATEMENT, Source, Store, Task};
+use super::{ARTIFACT_TYPE, ENVELOPE, Flaw, Found, MEDIA_TYPE, Promise, Source, Store, Task};
 use crate::ReceiptsError;
 use crate::dsse::{Envelope, LONGEST_ENVELOPE};
 use crate::verify::{Policy, Verdict};
@@ -144,12 +144,16 @@ impl Store {
             }
         };
         let content = content.and_then(|bytes| open(&bytes));
-        let claims = referrer.artifact_type == ARTIFACT_TYPE || content.is_ok();
+        let source = match referrer.artifact_type == ARTIFACT_TYPE {
+            true => Source::Referrer,
+            false => Source::Bundle,
+        };
+        let claims = source == Source::Referrer || content.is_ok();
         Ok(claims.then(|| Found {
             image: task.image.clone(),
             place: referrer.manifest.clone(),
-            source: Source::Referrer,
-            promised: annotations.get(STATEMENT).and_then(|it| it.parse().ok()),
+            source,
+            promised: Some(Promise::read(annotations)),
             content,
         }))
     }

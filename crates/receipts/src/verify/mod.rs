@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::dsse::{Envelope, IN_TOTO};
 use crate::keys::{KeyId, VerifyingKey};
 use crate::statement::Receipt;
-use crate::store::{Flaw, Found, Source};
+use crate::store::{Claim, Flaw, Found, Source};
 
 /// How far the clock of who wrote a receipt may be ahead of ours.
 pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -49,6 +49,10 @@ pub struct Verdict {
     pub refusal: Option<Refusal>,
     /// What it says, as far as it can be read: to be believed only without a refusal.
     pub receipt: Option<Receipt>,
+    /// What its list says of it, where it cannot be read or is not what the list says. Not signed: it
+    /// can stand in the way, and prove nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
 }
 
 impl Verdict {
@@ -70,6 +74,19 @@ impl Policy {
     }
 
     fn judge_one(&self, found: &Found, now: Timestamp) -> Verdict {
+        let mut verdict = self.refuse_or_believe(found, now);
+        let is_lost = matches!(
+            verdict.refusal,
+            Some(Refusal::Unreadable { .. } | Refusal::Altered { .. })
+        );
+        if is_lost {
+            let claim = found.promised.as_ref().and_then(|it| it.claim.clone());
+            verdict.claim = claim.filter(|claim| !is_from_the_future(claim.time, now));
+        }
+        verdict
+    }
+
+    fn refuse_or_believe(&self, found: &Found, now: Timestamp) -> Verdict {
         let mut verdict = Verdict {
             place: found.place.clone(),
             source: found.source,
@@ -77,6 +94,7 @@ impl Policy {
             signed_by: None,
             refusal: None,
             receipt: None,
+            claim: None,
         };
         let envelope = match &found.content {
             Ok(envelope) => envelope,
@@ -109,10 +127,11 @@ impl Policy {
             return Some(Refusal::Unsigned);
         }
         // Names are not signed: they tell a stranger's receipt from one that claims to be ours.
-        let strange = |keyid: &str| {
-            let known = self.keys.iter().any(|key| key.id().to_string() == keyid);
-            !keyid.is_empty() && !known
-        };
+        let known = |keyid: &str| self.keys.iter().any(|key| key.id().to_string() == keyid);
+        if envelope.certified && !signatures.iter().any(|it| known(&it.keyid)) {
+            return Some(Refusal::Identity);
+        }
+        let strange = |keyid: &str| !keyid.is_empty() && !known(keyid);
         match signatures.iter().all(|it| strange(&it.keyid)) {
             true => Some(Refusal::UnknownKey {
                 names: signatures
@@ -156,7 +175,7 @@ impl Policy {
     fn age(&self, receipt: &Receipt, now: Timestamp) -> Option<Refusal> {
         let facts = &receipt.facts;
         if let Some(time) = facts.time
-            && time.duration_since(now) > SKEW
+            && is_from_the_future(facts.time, now)
         {
             return Some(Refusal::FromTheFuture { time });
         }
@@ -171,6 +190,10 @@ impl Policy {
     }
 }
 
+fn is_from_the_future(time: Option<Timestamp>, now: Timestamp) -> bool {
+    time.is_some_and(|time| time.duration_since(now) > SKEW)
+}
+
 fn read(envelope: &Envelope) -> Result<Receipt, Refusal> {
     if envelope.payload_type != IN_TOTO {
         return Err(Refusal::Unreadable {
@@ -183,7 +206,7 @@ fn read(envelope: &Envelope) -> Result<Receipt, Refusal> {
 }
 
 fn altered(found: &Found, envelope: &Envelope) -> Option<Refusal> {
-    let promised = found.promised.as_ref()?;
+    let promised = found.promised.as_ref()?.statement.as_ref()?;
     let statement = envelope.statement();
     (*promised != statement).then(|| Refusal::Altered {
         problem: format!("its list has {promised} for it, and it is {statement}"),

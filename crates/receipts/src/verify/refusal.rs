@@ -25,6 +25,8 @@ pub enum Refusal {
         /// The names of the keys.
         names: Vec<String>,
     },
+    /// It was signed by an identity, with a certificate instead of a key.
+    Identity,
     /// It has a signature that claims, or does not deny, to be of a configured key, and is not: it
     /// was made without the key, or changed after it was signed.
     Forged,
@@ -65,6 +67,7 @@ impl fmt::Display for Refusal {
                     names.join(", ")
                 )
             }
+            Self::Identity => f.write_str("signed by an identity, which is not verified here"),
             Self::Forged => f.write_str(
                 "forged: no configured key made its signature, or it was changed afterwards",
             ),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use registry_model::{Digest, Environment};
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::{Refusal, Verdict};
 use crate::statement::{
     Acceptance, Decision, Deployment, Kind, Outcome, Predicate, Receipt, Smoke,
 };
@@ -35,7 +35,9 @@ pub enum Standing<'a> {
     Passed(&'a Verdict),
     /// It says that it failed; or that something was deployed, and that nobody called it.
     Failed(&'a Verdict),
-    /// There are receipts of that kind, by their own word, and none is believed; the newest.
+    /// There are receipts of that kind, by their own word, and none is believed; the newest. Or there
+    /// is a failure, newer than all that is believed, that has expired or cannot be read: what it undid
+    /// does not come back with that.
     Refused(&'a Verdict),
     /// There is none.
     Missing,
@@ -65,10 +67,15 @@ impl Requirement {
         }
     }
 
-    fn is_met_by(&self, receipt: &Receipt) -> bool {
-        let environment = self.environment.as_ref();
-        receipt.kind() == Some(self.kind)
-            && environment.is_none_or(|it| receipt.facts.environment.as_ref() == Some(it))
+    /// Whether a verdict is about a receipt of that kind, by its own word or by that of its list.
+    fn concerns(&self, verdict: &Verdict) -> bool {
+        let (kind, environment) = match (&verdict.claim, &verdict.receipt) {
+            (Some(claim), _) => (Some(claim.kind), claim.environment.as_ref()),
+            (None, Some(receipt)) => (receipt.kind(), receipt.facts.environment.as_ref()),
+            (None, None) => return false,
+        };
+        let wanted = self.environment.as_ref();
+        kind == Some(self.kind) && wanted.is_none_or(|it| environment == Some(it))
     }
 }
 
@@ -76,18 +83,26 @@ impl Requirement {
 /// success, and the other way round; of two of the same time, the failure counts.
 #[must_use]
 pub fn standing<'a>(verdicts: &'a [Verdict], requirement: &Requirement) -> Standing<'a> {
-    let of_kind = |verdict: &&Verdict| {
-        let receipt = verdict.receipt.as_ref();
-        receipt.is_some_and(|receipt| requirement.is_met_by(receipt))
+    let candidates = || verdicts.iter().filter(|it| requirement.concerns(it));
+    let Some(newest) = newest(candidates().filter(|it| counts(it))) else {
+        return newest(candidates()).map_or(Standing::Missing, Standing::Refused);
     };
-    let candidates = || verdicts.iter().filter(of_kind);
-    if let Some(newest) = newest(candidates().filter(|it| it.believed().is_some())) {
-        return match newest.believed().is_some_and(is_enough) {
-            true => Standing::Passed(newest),
-            false => Standing::Failed(newest),
-        };
+    match newest.believed().map(is_enough) {
+        Some(true) => Standing::Passed(newest),
+        Some(false) => Standing::Failed(newest),
+        None => Standing::Refused(newest),
     }
-    newest(candidates()).map_or(Standing::Missing, Standing::Refused)
+}
+
+/// Whether a verdict has a say: it is believed, or it undoes what is.
+fn counts(verdict: &Verdict) -> bool {
+    match (&verdict.refusal, &verdict.claim, &verdict.receipt) {
+        (None, _, _) => true,
+        // It was genuine, and nothing that passed before it is any truer since.
+        (Some(Refusal::Expired { .. }), _, Some(receipt)) => !is_enough(receipt),
+        (Some(_), Some(claim), _) => claim.outcome == Outcome::Failed,
+        _ => false,
+    }
 }
 
 /// A deployment that nobody called proves that an app is there, and not that it works.
@@ -127,24 +142,25 @@ pub fn is_bypass(verdict: &Verdict) -> bool {
 }
 
 /// The receipt by which the image need not be tested again: the newest believed one of this suite
-/// at these inputs, if it passed.
+/// at these inputs, if it passed, and no newer failure has expired or cannot be read.
 #[must_use]
 pub fn already_accepted<'a>(
     verdicts: &'a [Verdict],
     suite: &str,
     inputs: &Digest,
 ) -> Option<&'a Verdict> {
-    let same = |verdict: &&Verdict| match verdict.believed().map(|it| &it.predicate) {
-        Some(Predicate::Acceptance(Acceptance {
-            suite: tested,
-            inputs: Some(at),
-            ..
-        })) => tested == suite && at == inputs,
-        _ => false,
+    let same = |verdict: &&Verdict| match (&verdict.claim, &verdict.receipt) {
+        // It may have been about any suite.
+        (Some(claim), _) => claim.kind == Kind::Acceptance,
+        (None, Some(receipt)) => matches!(
+            &receipt.predicate,
+            Predicate::Acceptance(Acceptance { suite: tested, inputs: Some(at), .. })
+                if tested == suite && at == inputs
+        ),
+        (None, None) => false,
     };
-    let newest = newest(verdicts.iter().filter(same))?;
-    let passed = newest.believed()?.outcome() == Some(Outcome::Passed);
-    passed.then_some(newest)
+    let newest = newest(verdicts.iter().filter(same).filter(|it| counts(it)))?;
+    newest.believed().is_some_and(is_enough).then_some(newest)
 }
 
 fn newest<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Option<&'a Verdict> {
@@ -153,8 +169,10 @@ fn newest<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Option<&'a Verdict
 
 /// Undated ones are the oldest.
 fn age_of(verdict: &Verdict) -> (Option<Timestamp>, bool) {
-    let receipt = verdict.receipt.as_ref();
-    let time = receipt.and_then(|receipt| receipt.facts.time);
-    let failed = receipt.and_then(Receipt::outcome) != Some(Outcome::Passed);
-    (time, failed)
+    let (time, outcome) = match (&verdict.claim, &verdict.receipt) {
+        (Some(claim), _) => (claim.time, Some(claim.outcome)),
+        (None, Some(receipt)) => (receipt.facts.time, receipt.outcome()),
+        (None, None) => (None, None),
+    };
+    (time, outcome != Some(Outcome::Passed))
 }

@@ -5,7 +5,7 @@ use receipts::keys::{SigningKey, VerifyingKey};
 use receipts::statement::{
     Acceptance, Build, Decision, Deployment, Facts, Outcome, Predicate, Promotion, Receipt, Smoke,
 };
-use receipts::store::{Found, Source};
+use receipts::store::{Claim, Found, Promise, Source};
 use registry_model::{Digest, PinnedImage};
 use secrecy::SecretString;
 
@@ -105,13 +105,31 @@ pub(crate) fn all_kinds(image: &PinnedImage) -> Vec<Receipt> {
     predicates.into_iter().map(about).collect()
 }
 
+/// What the list of a registry says of `envelope`.
+pub(crate) fn promise(envelope: &Envelope) -> Promise {
+    let claim = |receipt: Receipt| {
+        Some(Claim {
+            kind: receipt.kind()?,
+            outcome: receipt.outcome()?,
+            time: receipt.facts.time,
+            environment: receipt.facts.environment,
+        })
+    };
+    Promise {
+        statement: Some(envelope.statement()),
+        claim: Receipt::from_statement(&envelope.payload)
+            .ok()
+            .and_then(claim),
+    }
+}
+
 /// What a registry would give for `envelope` beside `image`.
 pub(crate) fn found(image: &PinnedImage, envelope: Envelope) -> Found {
     Found {
         image: image.clone(),
         place: image.repository.at(digest('0')),
         source: Source::Referrer,
-        promised: Some(envelope.statement()),
+        promised: Some(promise(&envelope)),
         content: Ok(envelope),
     }
 }

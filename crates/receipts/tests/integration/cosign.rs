@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use process::{Command, ProcessError, which};
 use receipts::Store;
 use receipts::keys::{SigningKey, VerifyingKey};
-use receipts::statement::{Outcome, Receipt};
+use receipts::statement::{Kind, Outcome, Receipt};
 use receipts::store::Source;
-use receipts::verify::{Policy, Refusal};
+use receipts::verify::{Policy, Refusal, Requirement};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -154,7 +154,17 @@ async fn ours_accepts_what_cosign_wrote_and_neither_hides_the_other() {
         let theirs = &verdicts[2];
         assert_eq!(theirs.source, Source::Cosign);
         let receipt = theirs.believed().unwrap();
-        assert_eq!(receipt.outcome(), Some(Outcome::Failed));
+        assert_eq!(receipt.predicate_type(), TEST_RESULT);
+        // Genuine, and no word about our acceptance.
+        assert_eq!((receipt.kind(), receipt.outcome()), (None, None));
+        let wanted = Requirement {
+            kind: Kind::Acceptance,
+            environment: None,
+        };
+        assert_eq!(
+            wanted.lacks(&verdicts[2..]).as_deref(),
+            Some("no receipt of acceptance")
+        );
         assert_eq!(store.read(here, &live()).await.unwrap().len(), 2);
 
         // With another key, and with a bundle.
@@ -173,6 +183,8 @@ async fn ours_accepts_what_cosign_wrote_and_neither_hides_the_other() {
             .await;
         let verdicts = judge(&policy).await;
         assert_eq!(verdicts.len(), 4);
+        let sources: Vec<_> = verdicts.iter().map(|it| it.source).collect();
+        assert!(sources.contains(&Source::Bundle), "{sources:?}");
         assert!(
             verdicts.iter().all(|it| it.refusal.is_none()),
             "{verdicts:?}"

@@ -50,6 +50,7 @@ fn the_signature_of_the_specification_is_verified() {
             keyid: String::new(),
             sig: signature.to_der().as_bytes().to_vec(),
         }],
+        certified: false,
     };
     let keys = [verifying(1), key];
     assert_eq!(envelope.signer(&keys), Some(&keys[1]));
@@ -80,9 +81,25 @@ fn both_alphabets_missing_padding_and_bundles_are_read() {
         assert_eq!(envelope.payload, [0xfb, 0xff]);
         assert_eq!(envelope.signatures[0].keyid, "");
     }
-    let bundle = format!(r#"{{"mediaType":"x","dsseEnvelope":{}}}"#, plain("+/8="));
-    let envelope = Envelope::from_json(bundle.as_bytes()).unwrap();
-    assert_eq!(envelope.payload, [0xfb, 0xff]);
+    let bundle = |material: &str| {
+        let envelope = plain("+/8=");
+        let text = format!(
+            r#"{{"mediaType":"x","verificationMaterial":{material},"dsseEnvelope":{envelope}}}"#
+        );
+        Envelope::from_json(text.as_bytes()).unwrap()
+    };
+    for (material, certified) in [
+        ("{}", false),
+        ("null", false),
+        ("7", false),
+        (r#"{"publicKey":{"hint":"x"},"certificate":null}"#, false),
+        (r#"{"certificate":{"rawBytes":"AA"}}"#, true),
+        (r#"{"x509CertificateChain":{"certificates":[]}}"#, true),
+    ] {
+        let envelope = bundle(material);
+        assert_eq!(envelope.payload, [0xfb, 0xff]);
+        assert_eq!(envelope.certified, certified, "{material}");
+    }
 }
 
 #[test]

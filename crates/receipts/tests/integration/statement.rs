@@ -1,10 +1,13 @@
 use proptest::prelude::*;
 use receipts::statement::{
-    Build, Decision, Facts, Kind, LONGEST_STATEMENT, Outcome, Predicate, Receipt, Smoke,
+    Build, Decision, Facts, Kind, LONGEST_STATEMENT, Other, Outcome, Predicate, Receipt, Smoke,
 };
 use serde_json::{Value, json};
 
 use crate::common::{all_kinds, digest, facts, image, time};
+
+/// The field that only our own statements have.
+const FACTS: &str = "https://github.com/org/pipeline/receipts/facts/v1";
 
 fn json_of(receipt: &Receipt) -> Value {
     serde_json::from_slice(&receipt.to_statement()).unwrap()
@@ -227,8 +230,21 @@ fn a_promotion_against_the_rules_says_failed_to_other_tools() {
 
 #[test]
 fn what_others_write_of_our_types_is_understood_as_far_as_it_goes() {
+    // Somebody's tests passed; that is not our acceptance, whatever key signed it.
     let test = "https://in-toto.io/attestation/test-result/v0.1";
-    let warned = read(&statement(test, json!({ "result": "WARNED" }))).unwrap();
+    let theirs = json!({ "result": "PASSED" });
+    let receipt = read(&statement(test, theirs.clone())).unwrap();
+    assert_eq!((receipt.kind(), receipt.outcome()), (None, None));
+    assert_eq!(
+        receipt.predicate,
+        Predicate::Other(Other {
+            predicate_type: test.to_owned(),
+            predicate: theirs,
+        })
+    );
+    let warned = json!({ "result": "WARNED", FACTS: {} });
+    let warned = read(&statement(test, warned)).unwrap();
+    assert_eq!(warned.kind(), Some(Kind::Acceptance));
     assert_eq!(warned.outcome(), Some(Outcome::Passed));
     assert_eq!(warned.facts, Facts::default());
 
@@ -297,8 +313,8 @@ fn a_deployment_whose_call_failed_did_not_pass() {
 #[test]
 fn what_is_no_statement_about_an_image_is_refused() {
     let test = "https://in-toto.io/attestation/test-result/v0.1";
-    let good = statement(test, json!({ "result": "PASSED" }));
-    assert!(read(&good).is_ok());
+    let good = statement(test, json!({ "result": "PASSED", FACTS: {} }));
+    assert_eq!(read(&good).unwrap().kind(), Some(Kind::Acceptance));
     let change = |pointer: &str, value: Value| {
         let mut changed = good.clone();
         *changed.pointer_mut(pointer).unwrap() = value;
@@ -309,11 +325,10 @@ fn what_is_no_statement_about_an_image_is_refused() {
     insta::assert_snapshot!(change("/subject/0/digest", json!({ "sha512": "00" })), @"it names no image by its digest");
     insta::assert_snapshot!(change("/subject/0/digest", json!({ "sha256": "../x" })), @"it names no image by its digest");
     insta::assert_snapshot!(change("/subject/0/name", "a\nb".into()), @"a text has control characters at line 1 column 68");
-    insta::assert_snapshot!(change("/predicate", json!({ "result": "MAYBE" })), @"unknown variant `MAYBE`, expected one of `PASSED`, `WARNED`, `FAILED`");
-    insta::assert_snapshot!(change("/predicate", json!({ "result": "PASSED", "url": "x".repeat(5000) })), @"a text is longer than 4096 bytes");
-    insta::assert_snapshot!(change("/predicate", json!({ "result": "PASSED", "url": "\u{1b}]0;x" })), @"a text has control characters");
-    let facts = "https://github.com/org/pipeline/receipts/facts/v1";
-    let of_facts = |value: Value| change("/predicate", json!({ "result": "PASSED", facts: value }));
+    insta::assert_snapshot!(change("/predicate", json!({ "result": "MAYBE", FACTS: {} })), @"unknown variant `MAYBE`, expected one of `PASSED`, `WARNED`, `FAILED`");
+    insta::assert_snapshot!(change("/predicate", json!({ "result": "PASSED", "url": "x".repeat(5000), FACTS: {} })), @"a text is longer than 4096 bytes");
+    insta::assert_snapshot!(change("/predicate", json!({ "result": "PASSED", "url": "\u{1b}]0;x", FACTS: {} })), @"a text has control characters");
+    let of_facts = |value: Value| change("/predicate", json!({ "result": "PASSED", FACTS: value }));
     insta::assert_snapshot!(of_facts(json!({ "environment": "../dev" })), @"read environment `../dev`: expected at most 64 letters, digits, `-`, `_`, not starting with `en-`");
     insta::assert_snapshot!(of_facts(json!({ "time": "yesterday" })), @"failed to parse four digit integer as year: invalid digit, expected 0-9 but got y");
     insta::assert_snapshot!(of_facts(json!({ "by": ["a"] })), @"invalid type: sequence, expected a string");

@@ -1,6 +1,6 @@
 use receipts::dsse::Envelope;
-use receipts::statement::{Outcome, Predicate, Receipt};
-use receipts::store::{ARTIFACT_TYPE, ENVELOPE, Flaw, MEDIA_TYPE, Source};
+use receipts::statement::{Kind, Outcome, Predicate, Receipt};
+use receipts::store::{ARTIFACT_TYPE, Claim, ENVELOPE, Flaw, MEDIA_TYPE, Source};
 use receipts::verify::{Policy, Refusal};
 use receipts::{ReceiptsError, Store};
 use serde_json::json;
@@ -207,6 +207,15 @@ async fn what_is_wrong_beside_an_image_is_named() {
             "{:?}",
             refusals[3]
         );
+        // What the list says of what is lost.
+        let claims: Vec<_> = verdicts.iter().map(|it| it.claim.clone()).collect();
+        let claim = Claim {
+            kind: Kind::Acceptance,
+            outcome: Outcome::Passed,
+            time: genuine.facts.time,
+            environment: genuine.facts.environment.clone(),
+        };
+        assert_eq!(claims, [None, None, Some(claim.clone()), Some(claim), None]);
         assert!(
             matches!(&found[4].content, Err(Flaw::Unreadable(why)) if why.contains("0 layers"))
         );

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use receipts::dsse::{Envelope, Signature};
 use receipts::statement::{Deployment, Kind, Outcome, Predicate, Receipt, Smoke};
-use receipts::store::{Flaw, Found};
+use receipts::store::{Flaw, Found, Promise};
 use receipts::verify::{
     Policy, Refusal, Requirement, Standing, Verdict, already_accepted, standing,
 };
 
 use crate::common::{
-    acceptance, deployment, digest, facts, found, image, signing, time, verifying,
+    acceptance, deployment, digest, facts, found, image, promise, signing, time, verifying,
 };
 
 const NOW: &str = "2026-03-02T00:00:00Z";
@@ -74,7 +74,7 @@ fn every_reason_to_refuse_has_a_name() {
     );
     // Changed alone: seen even without keys.
     let altered = Found {
-        promised: Some(good.statement()),
+        promised: Some(promise(&good)),
         ..consistent
     };
     let said = refusal(&Policy::default(), altered);
@@ -102,6 +102,14 @@ fn every_reason_to_refuse_has_a_name() {
     }
     let mut nameless = other;
     nameless.signatures[0].keyid.clear();
+    assert_eq!(
+        judge(&policy, found(&here, nameless.clone())).refusal,
+        Some(Refusal::Forged)
+    );
+    // As GitHub's attestations are: no key made them, and nobody claims so.
+    nameless.certified = true;
+    insta::assert_snapshot!(refusal(&policy, found(&here, nameless.clone())), @"signed by an identity, which is not verified here");
+    nameless.signatures[0].keyid = verifying(1).id().to_string();
     assert_eq!(
         judge(&policy, found(&here, nameless)).refusal,
         Some(Refusal::Forged)
@@ -242,6 +250,104 @@ fn the_newest_receipt_that_is_believed_counts() {
     );
 }
 
+fn without_content(receipt: &Receipt) -> Found {
+    Found {
+        content: Err(Flaw::Unreadable("it is gone".to_owned())),
+        ..found(&image('a'), signed(receipt))
+    }
+}
+
+fn ending(receipt: Receipt, end: &str) -> Receipt {
+    let mut receipt = receipt;
+    receipt.facts.expires = Some(time(end));
+    receipt
+}
+
+#[test]
+fn a_failure_that_expires_or_is_lost_does_not_bring_an_older_success_back() {
+    let here = image('a');
+    let wanted = Requirement {
+        kind: Kind::Acceptance,
+        environment: "dev".parse().ok(),
+    };
+    let expired = |hour, outcome| {
+        let receipt = ending(accepted(hour, outcome), "2026-03-01T20:00:00Z");
+        found(&here, signed(&receipt))
+    };
+    let is_skipped = |verdicts: &[Verdict]| {
+        let skipped = already_accepted(verdicts, "smoke", &digest('e'));
+        skipped.is_some()
+    };
+    let passed = found(&here, signed(&accepted(9, Outcome::Passed)));
+    let failure = accepted(10, Outcome::Failed);
+    // Its list says so; what came instead, and how, makes no difference.
+    let mut unreadable = without_content(&failure);
+    let altered = Found {
+        promised: unreadable.promised.clone(),
+        ..found(&here, signed(&accepted(8, Outcome::Passed)))
+    };
+    for (newer, why) in [
+        (
+            expired(10, Outcome::Failed),
+            "expired at 2026-03-01T20:00:00Z",
+        ),
+        (unreadable.clone(), "unreadable: it is gone"),
+        (altered, "altered: "),
+    ] {
+        let verdicts = strict().judge(&[newer.clone(), passed.clone()], time(NOW));
+        let lacks = wanted.lacks(&verdicts).unwrap();
+        let said = format!("the receipt of acceptance in dev is refused: {why}");
+        assert!(lacks.starts_with(&said), "{lacks}");
+        assert!(!is_skipped(&verdicts), "{why}");
+        // Until it passes again.
+        let again = found(&here, signed(&accepted(11, Outcome::Passed)));
+        let verdicts = strict().judge(&[newer, passed.clone(), again], time(NOW));
+        assert_eq!(wanted.lacks(&verdicts), None, "{why}");
+        assert!(is_skipped(&verdicts), "{why}");
+    }
+
+    // What is older, passed, is not ours by the list, or claims to be of tomorrow, undoes nothing.
+    let nothing = Found {
+        promised: Some(Promise::default()),
+        ..unreadable.clone()
+    };
+    let passed_since = without_content(&accepted(10, Outcome::Passed));
+    let before = without_content(&accepted(8, Outcome::Failed));
+    if let Some(claim) = unreadable
+        .promised
+        .as_mut()
+        .and_then(|it| it.claim.as_mut())
+    {
+        claim.time = Some(time("2026-03-03T00:00:00Z"));
+    }
+    for other in [
+        expired(8, Outcome::Failed),
+        expired(10, Outcome::Passed),
+        before,
+        passed_since.clone(),
+        nothing,
+        unreadable,
+    ] {
+        let verdicts = strict().judge(&[other.clone(), passed.clone()], time(NOW));
+        assert_eq!(wanted.lacks(&verdicts), None, "{other:?}");
+        assert!(is_skipped(&verdicts), "{other:?}");
+    }
+    // A receipt that is lost is told apart from one that never was.
+    let verdicts = strict().judge(&[passed_since], time(NOW));
+    assert_eq!(
+        wanted.lacks(&verdicts).as_deref(),
+        Some("the receipt of acceptance in dev is refused: unreadable: it is gone")
+    );
+    let staging = Requirement {
+        environment: "staging".parse().ok(),
+        ..wanted
+    };
+    assert_eq!(
+        staging.lacks(&verdicts).as_deref(),
+        Some("no receipt of acceptance in staging")
+    );
+}
+
 #[test]
 fn a_deployment_that_nobody_called_is_not_enough() {
     let here = image('a');
@@ -270,6 +376,14 @@ fn a_deployment_that_nobody_called_is_not_enough() {
     assert_eq!(
         lacks(&[deployed(11, Smoke::Passed), deployed(10, Smoke::Skipped)]),
         None
+    );
+    // Nor is it when it no longer counts itself.
+    let skipped = deployed(10, Smoke::Skipped).content.unwrap();
+    let skipped = Receipt::from_statement(&skipped.payload).unwrap();
+    let skipped = signed(&ending(skipped, "2026-03-01T20:00:00Z"));
+    assert_eq!(
+        lacks(&[deployed(9, Smoke::Passed), found(&here, skipped)]).as_deref(),
+        Some("the receipt of deployment in dev is refused: expired at 2026-03-01T20:00:00Z")
     );
 }
 

@@ -91,7 +91,9 @@ fn healthy(stack: &StackReport) -> Option<String> {
             let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
             Some(format!("{} healthy", names.join(", ")))
         }
-        StackReport::Accepted | StackReport::NotConfigured { .. } => None,
+        StackReport::Failed { .. } | StackReport::Accepted | StackReport::NotConfigured { .. } => {
+            None
+        }
     }
 }
 

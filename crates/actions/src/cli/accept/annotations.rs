@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use acceptance::{AcceptanceReport, CaseReport, ContractReport, FailedCase, SuiteReport};
+use acceptance::{
+    AcceptanceReport, CaseReport, ContractReport, FailedCase, ObjectsReport, SuiteReport,
+};
 
 use crate::cli::failures::{MOST_ANNOTATIONS, in_workspace};
 use crate::runner::{Annotation, Level};
+
+/// As many wrong objects as people read.
+const MOST_OBJECTS: usize = 20;
 
 /// Where the files of a report lie.
 pub(super) struct Places<'a> {
@@ -33,6 +38,8 @@ pub(super) fn of_report(report: &AcceptanceReport, places: &Places<'_>) -> Vec<A
                 .map(|case| of_suite(case, places)),
         );
     }
+    let objects = report.objects.iter().filter(|it| !it.is_passed());
+    annotations.extend(objects.map(of_objects));
     annotations.truncate(MOST_ANNOTATIONS);
     annotations
 }
@@ -45,6 +52,18 @@ fn of_contract(case: &CaseReport, places: &Places<'_>) -> Annotation {
             .shown(&case.file)
             .map(|file| (file, case.line as u64, 1)),
         title: Some(format!("{} {}", case.reference, case.name)),
+        message: lines.join("\n"),
+    }
+}
+
+/// All at once, as a key has no line.
+fn of_objects(report: &ObjectsReport) -> Annotation {
+    let wrong = report.violations.iter().take(MOST_OBJECTS);
+    let lines: Vec<String> = wrong.map(ToString::to_string).collect();
+    Annotation {
+        level: Level::Error,
+        place: None,
+        title: Some(format!("{} objects in {}", report.wrong, report.bucket)),
         message: lines.join("\n"),
     }
 }

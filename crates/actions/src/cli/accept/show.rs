@@ -1,7 +1,8 @@
 //! The report of the stage, for people.
 
 use acceptance::{
-    AcceptanceReport, AcceptedBy, Cases, ContractReport, ProvenImage, StackReport, SuiteReport,
+    AcceptanceReport, AcceptedBy, Cases, ContractReport, ObjectsReport, ProvenImage, StackReport,
+    SuiteReport,
 };
 
 use super::annotations::Places;
@@ -18,17 +19,25 @@ pub(super) fn text(report: &AcceptanceReport) -> String {
     if let Some(why) = &report.skipped {
         return format!("skipped: {why}\n");
     }
-    let reduced = match report.reduced {
-        true => "reduced: not everything was asked for, so that this gives no receipts\n",
-        false => "",
+    let reduced = match (report.reduced, report.partial) {
+        (true, _) => "reduced: not everything was asked for, so that this gives no receipts\n",
+        (false, true) => {
+            "partial: some processors were left out, so that the suite gives no receipts\n"
+        }
+        (false, false) => "",
     };
     format!(
-        "{}{}contract: {}\nstack: {}\nsuite: {}\n{reduced}",
+        "{}{}contract: {}\nstack: {}\nsuite: {}\n{}{reduced}",
         contract::table(&report.contract),
         accepted_table(report),
         contract::line(&report.contract),
         stack(&report.stack),
-        suite(&report.suite)
+        suite(&report.suite),
+        report
+            .objects
+            .as_ref()
+            .map(|it| format!("artifacts: {}\n", objects(it)))
+            .unwrap_or_default()
     )
 }
 
@@ -56,6 +65,7 @@ pub(super) fn markdown(report: &AcceptanceReport, places: &Places<'_>) -> String
     }
     let mut text = contract::markdown(&report.contract);
     text.push_str(&suite_markdown(&report.suite, places));
+    text.extend(report.objects.iter().map(objects_markdown));
     let rows: Vec<Vec<String>> = accepted_rows(report)
         .map(|(image, by)| {
             let said =
@@ -75,6 +85,30 @@ pub(super) fn markdown(report: &AcceptanceReport, places: &Places<'_>) -> String
             &heading,
             &summary::table(&HEADING, rows.into_iter()),
         ));
+    }
+    text
+}
+
+/// What there is to know of each service when something did not pass: its state, its health checks
+/// and its last lines.
+pub(super) fn services(report: &AcceptanceReport) -> String {
+    let mut text = String::new();
+    for service in report.stack.diagnoses() {
+        text.push_str(&format!("service {}: {}", service.service, service.state));
+        if let Some(code) = service.exit_code {
+            text.push_str(&format!(" with code {code}"));
+        }
+        if let Some(health) = &service.health {
+            text.push_str(&format!(", {health}"));
+        }
+        text.push('\n');
+        for check in &service.checks {
+            text.push_str(&format!("  check: {}\n", check.replace('\n', " ")));
+        }
+        for line in &service.log {
+            text.push_str(&format!("  | {line}\n"));
+        }
+        text.push('\n');
     }
     text
 }
@@ -147,6 +181,7 @@ fn stack(report: &StackReport) -> String {
             let names: Vec<&str> = services.iter().map(|one| one.name.as_str()).collect();
             format!("{} healthy after {up_seconds:.1} s", names.join(", "))
         }
+        StackReport::Failed { .. } => "did not come up".to_owned(),
         StackReport::Accepted => "not needed".to_owned(),
         StackReport::NotConfigured { add } => format!("not configured: add {add}"),
     }
@@ -162,7 +197,7 @@ fn suite(report: &SuiteReport) -> String {
             ..
         } => {
             let ended = match exit {
-                Some(0) => "passed".to_owned(),
+                Some(0) if cases.as_ref().is_none_or(Cases::is_passed) => "passed".to_owned(),
                 Some(code) => format!("failed with exit code {code}"),
                 None => "was ended".to_owned(),
             };
@@ -175,9 +210,44 @@ fn suite(report: &SuiteReport) -> String {
                 command.join(" ")
             )
         }
+        SuiteReport::NotRun => "did not run".to_owned(),
         SuiteReport::Accepted { .. } => "passed already with these images".to_owned(),
         SuiteReport::NotConfigured { add } => format!("not configured: add {add}"),
     }
+}
+
+fn objects(report: &ObjectsReport) -> String {
+    let ObjectsReport {
+        bucket,
+        objects,
+        wrong,
+        ..
+    } = report;
+    match wrong {
+        0 => format!("{objects} objects in `{bucket}`, all declared"),
+        _ => format!("{wrong} of {objects} objects in `{bucket}` are wrong"),
+    }
+}
+
+fn objects_markdown(report: &ObjectsReport) -> String {
+    let wrong = report.violations.iter().take(MOST_TESTS);
+    let rows: Vec<Vec<String>> = wrong
+        .map(|violation| {
+            let key = violation.artifact.as_deref().unwrap_or_default();
+            vec![
+                summary::code(key),
+                summary::escape(&violation.what),
+                summary::escape(&violation.expected),
+                summary::escape(&violation.got),
+            ]
+        })
+        .collect();
+    let body = match rows.is_empty() {
+        true => String::new(),
+        false => summary::table(&["object", "what", "expected", "got"], rows.into_iter()),
+    };
+    let heading = format!("Artifacts: {}", summary::escape(&objects(report)));
+    summary::section(&heading, &body)
 }
 
 fn suite_markdown(report: &SuiteReport, places: &Places<'_>) -> String {

@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use registry_model::Environment;
 
 pub(super) use accept::{AcceptArgs, AcceptPart};
-pub(super) use attest::AttestArgs;
+pub(super) use attest::{AttestArgs, ReportKind, ReportsFrom};
 pub(super) use audit::AuditArgs;
 pub(super) use board::BoardArgs;
 pub(super) use deploy::{Backend, DeployArgs, ModalArgs};

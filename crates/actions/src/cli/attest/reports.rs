@@ -1,5 +1,5 @@
-//! Reports of stages, told apart by what they hold. A job that ran code of the repository wrote
-//! them: they may be anything.
+//! Reports of stages. A job that ran code of the repository wrote them: they may be anything, and so
+//! what one holds does not say which it is.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,6 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cli::args::{ReportKind, ReportsFrom};
+use crate::cli::pin::files_in;
 use crate::cli::report::LARGEST;
 use crate::exit::Exit;
 use crate::ui::Failure;
@@ -26,27 +28,25 @@ pub(super) enum Reported {
     Promotion(PromotionReport),
 }
 
-/// The commands that write them, and a field that no other report has.
-const KINDS: [(&str, &str); 4] = [
-    ("build", "built"),
-    ("accept", "contract"),
-    ("deploy", "apps"),
-    ("promote", "moves"),
-];
-
 impl Reported {
-    /// Reads a report and finds out which it is.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    /// All reports that the caller names, each as what it is named.
+    pub(super) fn all(from: &[ReportsFrom]) -> Result<Vec<Self>, Failure> {
+        let mut all = Vec::new();
+        for ReportsFrom { kind, path } in from {
+            for file in files_in(std::slice::from_ref(path))? {
+                all.push(Self::read(*kind, &file)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn read(kind: ReportKind, path: &Path) -> Result<Self, Failure> {
         let report = value(path)?;
-        let has = |field: &str| report.get(field).is_some();
-        let mut kinds = KINDS.iter().filter(|(_, field)| has(field));
-        let (kind, more) = (kinds.next(), kinds.next());
-        match (kind, more) {
-            (Some(("build", _)), None) => typed(path, "build", report).map(Self::Build),
-            (Some(("accept", _)), None) => typed(path, "accept", report).map(Self::Acceptance),
-            (Some(("deploy", _)), None) => typed(path, "deploy", report).map(Self::Deploy),
-            (Some(("promote", _)), None) => typed(path, "promote", report).map(Self::Promotion),
-            _ => Err(wrong(path, "receipts are made of other reports")),
+        match kind {
+            ReportKind::Build => typed(path, kind, report).map(Self::Build),
+            ReportKind::Accept => typed(path, kind, report).map(Self::Acceptance),
+            ReportKind::Deploy => typed(path, kind, report).map(Self::Deploy),
+            ReportKind::Promote => typed(path, kind, report).map(Self::Promotion),
         }
     }
 
@@ -75,9 +75,10 @@ fn value(path: &Path) -> Result<Value, Failure> {
 /// The report as its command writes it: with all that it has, and nothing that it has not.
 fn typed<T: Serialize + DeserializeOwned>(
     path: &Path,
-    command: &str,
+    kind: ReportKind,
     value: Value,
 ) -> Result<T, Failure> {
+    let command = kind.command();
     let wrong = |problem: &str| wrong(path, format!("as one of `pipeline {command}`: {problem}"));
     if value.get("schema").and_then(Value::as_u64) != Some(1) {
         return Err(wrong("its `schema` is not 1"));
@@ -103,7 +104,11 @@ fn wrong(path: &Path, problem: impl std::fmt::Display) -> Failure {
     // What is quoted of the file may be long, and anything.
     let problem: String = problem.to_string().chars().take(300).collect();
     let text = format!("read the report `{}`: {problem}", path.display());
-    let commands = KINDS.map(|(command, _)| format!("`{command}`")).join(", ");
-    let hint = format!("give what {commands} of `pipeline` wrote with --json, not with --dry-run");
+    let commands = ReportKind::ALL.map(|kind| format!("`{}`", kind.command()));
+    let hint = format!(
+        "give what {} of `pipeline` wrote with --json, not with --dry-run, each as what it is: \
+         `--from accept=FILE`",
+        commands.join(", ")
+    );
     Failure::new(Exit::Input, text).with_hint(Some(hint))
 }

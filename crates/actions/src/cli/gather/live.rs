@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use modal_deploy::ModalError;
 use modal_deploy::audit::{self, AppAudit, AuditReport, EnvironmentAudit, Pins, Standing};
 use promotion::board::{Live, Running};
-use registry_model::ProcessorRef;
+use registry_model::{Pin, PinPlace, Platform, ProcessorRef};
 use tokio_util::sync::CancellationToken;
 
 use super::super::args::{ModalArgs, ViewArgs};
@@ -70,10 +70,17 @@ fn of(report: &AuditReport, branches: &[Branch]) -> Found {
     for (one, branch) in report.environments.iter().zip(branches) {
         let processors = branch.standing.processors.iter();
         let rows: BTreeSet<&ProcessorRef> = processors.map(|it| &it.reference).collect();
+        let processors = branch.standing.processors.iter();
+        let unrun = processors.filter(|one| !one.pins.is_empty() && !one.pins.iter().any(is_run));
+        let unrun: BTreeSet<&ProcessorRef> = unrun.map(|it| &it.reference).collect();
         let mut running = BTreeMap::new();
         for app in &one.apps {
             match app.reference.as_ref().filter(|it| rows.contains(it)) {
                 Some(reference) => {
+                    // None of its rows is about what Modal runs.
+                    if app.standing.is_drift() && unrun.contains(reference) {
+                        found.strays.push(stray(one, app));
+                    }
                     running.insert(reference.clone(), running_of(app));
                 }
                 None if app.standing.is_drift() && !branch.is_narrowed => {
@@ -103,6 +110,14 @@ fn of(report: &AuditReport, branches: &[Branch]) -> Found {
         }
     }
     found
+}
+
+/// Whether Modal runs what is pinned here.
+fn is_run(pin: &Pin) -> bool {
+    match &pin.place {
+        PinPlace::Oci => true,
+        PinPlace::Platform(platform) => *platform == Platform::linux_amd64(),
+    }
 }
 
 fn running_of(app: &AppAudit) -> Running {
@@ -159,6 +174,8 @@ mod tests {
                 environment,
                 processors: Vec::new(),
             },
+            config: Config::default(),
+            folder: tempfile::tempdir().unwrap(),
             is_narrowed,
         }
     }
@@ -236,6 +253,30 @@ mod tests {
         ");
         let running = &found.running[0][&"text/upper@1".parse().unwrap()];
         assert_eq!(running.drift, [""; 0]);
+    }
+
+    #[test]
+    fn drift_that_no_row_shows_is_told_beside_them() {
+        let pinned = |places: &[&str]| {
+            let mut branch = branch(false);
+            let pin = |place: &&str| Pin {
+                place: match *place {
+                    "oci" => PinPlace::Oci,
+                    platform => PinPlace::Platform(platform.parse().unwrap()),
+                },
+                state: registry_model::PinState::Pending { found: None },
+            };
+            branch.standing.processors[0].pins = places.iter().map(pin).collect();
+            branch
+        };
+        let told = "text/upper@1 in dev is drifted: why".to_owned();
+        let report = report(Standing::Drifted);
+        let arm = of(&report, &[pinned(&["linux/arm64"])]);
+        assert!(arm.strays.contains(&told), "{:?}", arm.strays);
+        for shown in [&["oci"][..], &["linux/amd64", "linux/arm64"], &[]] {
+            let found = of(&report, &[pinned(shown)]);
+            assert!(!found.strays.contains(&told), "{:?}", found.strays);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use modal_deploy::audit::Pins;
 use promotion::Standing;
 use promotion::board::Past;
 use registry_model::{Environment, Platform, ProcessorRef, Registry};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::super::args::ViewArgs;
@@ -25,6 +26,10 @@ pub(super) struct Branch {
     pub(super) standing: Standing,
     /// All of it, as Modal is to have it.
     pub(super) pins: Pins,
+    /// Its `pipeline.yml`.
+    pub(super) config: Config,
+    /// Its files.
+    pub(super) folder: TempDir,
     /// Whether only some processors are wanted.
     pub(super) is_narrowed: bool,
 }
@@ -42,7 +47,7 @@ pub(super) async fn branches(
     let chosen = chosen(&filled(&view.repo.processors), &read)?;
     let branches = read
         .into_iter()
-        .map(|(environment, commit, config, registry)| {
+        .map(|(environment, commit, config, folder, registry)| {
             let platform = Platform::linux_amd64();
             let entries = registry.entries.iter();
             let pins = Pins {
@@ -59,6 +64,8 @@ pub(super) async fn branches(
             Branch {
                 standing,
                 pins,
+                config,
+                folder,
                 is_narrowed: chosen.is_some(),
             }
         });
@@ -71,7 +78,7 @@ pub(in super::super) async fn standing(
     environment: &Environment,
     cancel: &CancellationToken,
 ) -> Result<Standing, Failure> {
-    let (environment, commit, config, registry) = read(repo, environment, cancel).await?;
+    let (environment, commit, config, _, registry) = read(repo, environment, cancel).await?;
     let platforms = platforms(&config);
     Ok(Standing::of_entries(
         environment,
@@ -94,7 +101,7 @@ pub(super) async fn pasts(
     try_join_all(read).await
 }
 
-type Read = (Environment, github::CommitSha, Config, Registry);
+type Read = (Environment, github::CommitSha, Config, TempDir, Registry);
 
 async fn read(
     repo: &Path,
@@ -105,7 +112,13 @@ async fn read(
     let folder = tree::at(repo, &commit, cancel).await?;
     let config = Config::load(folder.path())?;
     let registry = Registry::load(folder.path(), &load_options(&config))?;
-    Ok((environment.clone(), commit.parse()?, config, registry))
+    Ok((
+        environment.clone(),
+        commit.parse()?,
+        config,
+        folder,
+        registry,
+    ))
 }
 
 /// The processors of these names, on whichever branch; none when no name is given.

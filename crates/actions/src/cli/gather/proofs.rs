@@ -1,7 +1,7 @@
 //! What lies beside the pinned images, each of which is asked for once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use receipts::verify::Verdict;
 use receipts::{ReceiptsError, Store};
@@ -35,6 +35,26 @@ pub(in super::super) async fn read(
     let policy = config.receipts.policy(repo)?;
     let store = Store::new(images()?);
     Ok(store.judge_many(wanted, &policy, cancel).await)
+}
+
+/// What the next environment makes of the receipts of what is here and there, where its keys and
+/// its `receipts:` are not those of the repository as it is checked out.
+pub(super) async fn judge_as(
+    repo: &Path,
+    config: &Config,
+    next: &Branch,
+    both: &[Branch],
+    cancel: &CancellationToken,
+) -> Result<Judged, Failure> {
+    let theirs = &next.config.receipts;
+    let is_same = |key: &PathBuf| {
+        let bytes = |root: &Path| std::fs::read(root.join(key)).ok();
+        bytes(repo) == bytes(next.folder.path())
+    };
+    if *theirs == config.receipts && theirs.keys.iter().all(is_same) {
+        return Ok(Judged::default());
+    }
+    judge(next.folder.path(), &next.config, both, cancel).await
 }
 
 /// Reads and judges the receipts of all that is pinned.

@@ -11,8 +11,8 @@ use registry_model::PinnedImage;
 const LONGEST_TEXT: usize = 200;
 /// Bytes of a path; no file system has longer ones.
 const LONGEST_PATH: usize = 4096;
-/// Bytes of a line of a file that is looked at: longer than any repository with a digest.
-const LONGEST_LINE: usize = 4096;
+/// Bytes of a line of a file that is looked at: JSON may have all of a file in one.
+const LONGEST_LINE: usize = 1024 * 1024;
 
 /// What the head of a commit says.
 #[derive(Default)]

@@ -321,6 +321,59 @@ async fn settings_and_attributes_change_nothing() {
 }
 
 #[tokio::test]
+async fn what_both_had_counts_although_another_parent_came_first() {
+    let mut clone = Clone::new().await;
+    clone
+        .commit("first", &[(FILE, entry(&image("a", '1')))])
+        .await;
+    clone.git(&["switch", "--quiet", "-c", "person"]).await;
+    clone
+        .commit("theirs", &[("registry/b.yaml", entry(&image("b", '5')))])
+        .await;
+    clone.git(&["switch", "--quiet", "dev"]).await;
+    let base = clone
+        .commit("second", &[(FILE, entry(&image("a", '2')))])
+        .await;
+    clone
+        .commit("third", &[(FILE, entry(&image("a", '3')))])
+        .await;
+    clone.git(&["switch", "--quiet", "person"]).await;
+    // As `git pull` does, and then it is pushed as it is.
+    clone
+        .git(&["merge", "--quiet", "--no-ff", "-m", "pull", "dev"])
+        .await;
+    clone
+        .commit("fourth", &[(FILE, entry(&image("a", '4')))])
+        .await;
+    clone.git(&["branch", "--force", "dev", "person"]).await;
+    let mut history = clone.read().await;
+    assert!(!history.contains(&digest('2')));
+    let never = CancellationToken::new();
+    history
+        .add(clone.folder.path(), &base, &never)
+        .await
+        .unwrap();
+    for digit in ['1', '2', '3', '4', '5'] {
+        assert!(history.contains(&digest(digit)), "{digit}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_one_line_is_read_to_its_end() {
+    let mut clone = Clone::new().await;
+    let filler = "x".repeat(300_000);
+    let text = format!(
+        r#"{{"image":{{"oci":"{}"}},"note":"{filler}","more":"{}"}}"#,
+        image("a", '1'),
+        image("b", '2')
+    );
+    clone.commit("minified", &[("a.json", text)]).await;
+    let history = clone.read().await;
+    assert_eq!(told(&history), ["minified: a.json  → 12"]);
+    assert!(!history.is_too_long());
+}
+
+#[tokio::test]
 async fn a_shallow_clone_says_so_and_takes_its_beginning_for_no_change() {
     let mut clone = Clone::new().await;
     for digit in ['1', '2', '3'] {

@@ -1,11 +1,11 @@
 //! What a rule is about, asked of the registry and of git.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use promotion::{Change, Evidence, Meeting, PromotionPlan};
+use promotion::{Change, Evidence, Loss, Meeting, PromotionPlan};
 use receipts::{ReceiptsError, Store};
-use registry_model::{Digest, PinnedImage, without_pins};
+use registry_model::{Digest, PinnedImage, ProcessorRef, without_pins};
 use tokio_util::sync::CancellationToken;
 
 use super::super::context::images;
@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub(super) evidence: Evidence,
     /// Whether both sides are to be joined in favour of the source.
     pub(super) join: bool,
+    /// What a merge takes from the target.
+    pub(super) losses: BTreeMap<ProcessorRef, Loss>,
     pub(super) notices: Vec<String>,
 }
 
@@ -34,21 +36,22 @@ impl Found {
         cancel: &CancellationToken,
     ) -> Result<Self, Failure> {
         let mut found = Self {
-            evidence: Evidence {
-                foreign: foreign(clone, plan, cancel).await?,
-                ..Evidence::default()
-            },
+            evidence: Evidence::default(),
             join: false,
+            losses: BTreeMap::new(),
             notices: Vec::new(),
         };
+        let base = (plan.commit.as_str(), plan.target.as_str());
+        let base = tree::merge_base(clone, base.0, base.1, cancel).await?;
+        found.trace(clone, plan, base.as_deref(), cancel).await?;
         if partial {
             found.evidence.without_place = plan
                 .moves()
                 .filter(|one| one.file.is_none())
                 .map(|one| (one.reference.clone(), one.place.clone()))
                 .collect();
-        } else {
-            found.meet(clone, plan, to, cancel).await?;
+        } else if let Some(base) = base {
+            found.meet(clone, plan, from, to, &base, cancel).await?;
         }
         found.judge(plan, from, to, cancel).await?;
         Ok(found)
@@ -88,32 +91,99 @@ impl Found {
         Ok(())
     }
 
+    /// Finds what the target pins and the source never did. What was the same in both, at `base`,
+    /// the source has had.
+    async fn trace(
+        &mut self,
+        clone: &Path,
+        plan: &PromotionPlan,
+        base: Option<&str>,
+        cancel: &CancellationToken,
+    ) -> Result<(), Failure> {
+        // What both have came from the source.
+        let current = plan.comparisons.iter();
+        let current = current.filter(|one| !matches!(one.change, Change::Same { .. }));
+        let current = current.filter_map(|one| one.change.current());
+        let digests: BTreeSet<&Digest> = current.map(|image| &image.digest).collect();
+        if digests.is_empty() {
+            return Ok(());
+        }
+        let mut history = History::read(clone, plan.commit.as_str(), cancel).await?;
+        if history.is_shallow() {
+            let text = format!(
+                "read all that `{}` has pinned: the clone has only the end of its history",
+                plan.from
+            );
+            let hint = "run `git fetch --unshallow`; in a workflow, give actions/checkout \
+                        `fetch-depth: 0`";
+            return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
+        }
+        if let Some(base) = base {
+            history.add(clone, base, cancel).await?;
+        }
+        let digests = digests.into_iter();
+        let foreign = digests.filter(|it| !history.contains(it)).cloned();
+        self.evidence.foreign = foreign.collect();
+        if history.is_too_long() && !self.evidence.foreign.is_empty() {
+            self.notices.push(format!(
+                "the registry files of {} have changed more than can be read: what was pinned long \
+                 ago counts as never pinned",
+                plan.from
+            ));
+        }
+        Ok(())
+    }
+
+    /// What the source had at `base`, and gave up since then, a merge takes from the target.
+    fn lose(&mut self, plan: &PromotionPlan, from: &Side, base: &Side) {
+        // Nothing is merged then.
+        if plan.is_empty() {
+            return;
+        }
+        let is_enabled = |side: &Side, reference: &ProcessorRef| {
+            let mut entries = side.registry.entries.iter();
+            let entry = entries.find(|entry| entry.reference == *reference);
+            entry.map(|entry| entry.enabled)
+        };
+        for one in &plan.comparisons {
+            let loss = match (
+                is_enabled(base, &one.reference),
+                is_enabled(from, &one.reference),
+            ) {
+                (Some(_), None) => Loss::Removed,
+                (Some(true), Some(false)) => Loss::Disabled,
+                _ => continue,
+            };
+            let known = self.losses.insert(one.reference.clone(), loss);
+            if known.is_none() {
+                let notice = format!("{} {loss}: {} has given it up", one.reference, plan.from);
+                self.notices.push(notice);
+            }
+        }
+    }
+
     /// What a merge would make of the pins that the target has changed by itself.
     async fn meet(
         &mut self,
         clone: &Path,
         plan: &PromotionPlan,
+        from: &Side,
         to: &Side,
+        base: &str,
         cancel: &CancellationToken,
     ) -> Result<(), Failure> {
-        let base = tree::git(clone)
-            .args(["merge-base", plan.commit.as_str(), plan.target.as_str()])
-            .run(cancel)
-            .await;
-        let base = match base {
-            Ok(output) => output.stdout_text().trim().to_owned(),
-            // GitHub says that they have nothing in common.
-            Err(process::ProcessError::Failed { code: Some(1), .. }) => return Ok(()),
-            Err(error) => return Err(process_failure(error, Exit::Input)),
-        };
-        // The target has nothing of its own; or the source has nothing that it has not.
-        if base == plan.target.as_str() || base == plan.commit.as_str() {
+        // The source has nothing that the target has not; or the target has nothing of its own.
+        if base == plan.commit.as_str() {
             return Ok(());
         }
-        let folder = tree::at(clone, &base, cancel).await?;
+        if base == plan.target.as_str() {
+            self.lose(plan, from, to);
+            return Ok(());
+        }
+        let folder = tree::at(clone, base, cancel).await?;
         // What was wrong there once must stop nobody now; after a merge the pins are read again.
         let base = match Side::of(folder, &plan.to, base.parse()?) {
-            Ok(base) => base,
+            Ok(base) => base.counting(&to.counted),
             Err(failure) => {
                 let (from, to, why) = (&plan.from, &plan.to, &failure.error);
                 self.notices.push(format!(
@@ -123,6 +193,7 @@ impl Found {
                 return Ok(());
             }
         };
+        self.lose(plan, from, &base);
         let Meeting {
             reverted,
             contested,
@@ -147,37 +218,6 @@ impl Found {
         }
         Ok(())
     }
-}
-
-/// What the target pins and the source never did.
-async fn foreign(
-    clone: &Path,
-    plan: &PromotionPlan,
-    cancel: &CancellationToken,
-) -> Result<BTreeSet<Digest>, Failure> {
-    // What both have came from the source.
-    let current = plan.comparisons.iter();
-    let current = current.filter(|one| !matches!(one.change, Change::Same { .. }));
-    let current = current.filter_map(|one| one.change.current());
-    let digests: BTreeSet<&Digest> = current.map(|image| &image.digest).collect();
-    if digests.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let history = History::read(clone, plan.commit.as_str(), cancel).await?;
-    if history.is_shallow() {
-        let text = format!(
-            "read all that `{}` has pinned: the clone has only the end of its history",
-            plan.from
-        );
-        let hint = "run `git fetch --unshallow`; in a workflow, give actions/checkout \
-                    `fetch-depth: 0`";
-        return Err(Failure::new(Exit::Input, text).with_hint(Some(hint.to_owned())));
-    }
-    let digests = digests.into_iter();
-    Ok(digests
-        .filter(|it| !history.contains(it))
-        .cloned()
-        .collect())
 }
 
 /// Whether the target differs from `base` in nothing but pins of its registry files.

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use modal_deploy::preflight::{self, Check, Finding, Status, Wanted};
-use modal_deploy::{Control, DeployImage, Processor, record, rollback};
+use modal_deploy::{Control, DeployImage, ModalError, Processor, record, rollback};
 use promotion::PromotionPlan;
 use registry_model::{Digest, Environment, Platform, ProcessorRef};
 use tokio_util::sync::CancellationToken;
 
 use super::super::args::PromoteArgs;
-use super::super::context::set;
+use super::super::context::{filled, set};
 use super::super::modal::control;
 use super::super::secrets::{mask_all, source};
 use super::side::Side;
@@ -46,14 +46,28 @@ impl Modal {
         cancel: &CancellationToken,
     ) -> Result<Self, Failure> {
         let mut found = Self::default();
+        let (place, release) = (&plan.to, filled(&args.release_hold).join(","));
         if plan.is_empty() {
-            return Ok(found);
+            if release.is_empty() {
+                return Ok(found);
+            }
+            let text = format!("end the hold of `{release}` in `{place}`: nothing moves there");
+            let hint = format!("run `pipeline deploy --env {place} --release-hold {release}`");
+            return Err(Failure::new(Exit::Input, text).with_hint(Some(hint)));
         }
         let asked = control(&args.modal, cancel).await;
         let known = ["MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"];
         if let Err(error) = &asked
             && known.into_iter().all(|name| set(name).is_none())
         {
+            if args.merge && !release.is_empty() {
+                let text = format!(
+                    "end the hold of `{release}` in `{place}`: Modal cannot be asked: failed to \
+                     {error}"
+                );
+                let hint = format!("set {}, or leave --release-hold out", known.join(" and "));
+                return Err(Failure::new(Exit::Input, text).with_hint(Some(hint)));
+            }
             found.notices.push(format!(
                 "secrets, image builder and holds in {} are not known, as Modal cannot be asked: \
                  failed to {error}",
@@ -62,6 +76,10 @@ impl Modal {
             return Ok(found);
         }
         if args.no_parity {
+            // Nobody would know what a person holds.
+            if let Err(error) = asked {
+                return Err(refused(error));
+            }
             found.notices.push(format!(
                 "{} is not compared with what a deploy there will need: --no-parity",
                 plan.to
@@ -113,11 +131,7 @@ impl Modal {
             Err(error) if error.is_cancelled() => return Err(error.into()),
             // It is told already.
             Err(_) if !self.gaps.is_empty() => {}
-            Err(error) => {
-                let mut failure = Failure::from(error);
-                failure.exit = Exit::Promotion;
-                return Err(failure);
-            }
+            Err(error) => return Err(refused(error)),
         }
         Ok(())
     }
@@ -166,7 +180,14 @@ impl Modal {
     }
 }
 
-/// What would be deployed: the processors that move, as the source has them.
+fn refused(error: ModalError) -> Failure {
+    let mut failure = Failure::from(error);
+    failure.exit = Exit::Promotion;
+    failure
+}
+
+/// What would be deployed: the processors that move, as the target will have them. Everything of
+/// the source brings its settings along, while the pins of some change those of the target only.
 fn wanted(
     args: &PromoteArgs,
     from: &Side,
@@ -175,7 +196,11 @@ fn wanted(
 ) -> Result<Wanted, Failure> {
     let moving: BTreeSet<&ProcessorRef> = plan.moves().map(|one| &one.reference).collect();
     let platform = Platform::linux_amd64();
-    let entries = from.entries(&moving);
+    let after = match filled(&args.repo.processors).is_empty() {
+        true => from,
+        false => to,
+    };
+    let entries = after.entries(&moving);
     Ok(Wanted {
         environment: plan.to.clone(),
         environments: vec![plan.from.clone(), plan.to.clone()],
@@ -186,15 +211,15 @@ fn wanted(
                 ..Processor::from_entry(entry, &platform)
             })
             .collect(),
-        all: from
+        all: after
             .registry
             .entries
             .iter()
             .map(|entry| entry.reference.clone())
             .collect(),
-        shared: to.config.shared_secrets(),
-        values: source(&args.secrets)?.with_names(to.config.secret_names()?),
-        deploy: from.config.deploy_options(from.folder.path()),
+        shared: after.config.shared_secrets(),
+        values: source(&args.secrets)?.with_names(after.config.secret_names()?),
+        deploy: after.config.deploy_options(after.folder.path()),
         create_environment: false,
     })
 }

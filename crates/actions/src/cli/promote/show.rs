@@ -1,10 +1,10 @@
-use promotion::{Admission, Change, PromotionPlan, PromotionReport};
+use promotion::{Change, PromotionPlan, PromotionReport, RunOptions};
 
 use super::super::output::{set_output, table};
 use crate::ui::Failure;
 
 /// What moves, and why not.
-pub(super) fn plan(plan: &PromotionPlan, admissions: &[Admission]) -> String {
+pub(super) fn plan(plan: &PromotionPlan, options: &RunOptions) -> String {
     let rows: Vec<Vec<String>> = plan
         .comparisons
         .iter()
@@ -16,9 +16,12 @@ pub(super) fn plan(plan: &PromotionPlan, admissions: &[Admission]) -> String {
                 }
                 Change::New { new } => format!("new {}", new.digest.short()),
                 Change::Pending { .. } => "not pinned yet".to_owned(),
-                Change::OnlyInTarget { .. } => format!("only in {}", plan.to),
+                Change::OnlyInTarget { .. } => match options.losses.get(&one.reference) {
+                    Some(loss) => loss.to_string(),
+                    None => format!("only in {}", plan.to),
+                },
             };
-            let mut admissions = admissions.iter();
+            let mut admissions = options.admissions.iter();
             let admission = admissions.find(|it| it.reference == one.reference);
             let why = admission.map_or_else(String::new, |admission| {
                 let why: Vec<&str> = admission

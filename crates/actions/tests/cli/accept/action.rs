@@ -31,8 +31,20 @@ async fn each_input_is_an_option_and_reaches_the_command() {
         with_inputs(&action, "Accept", bench.pipeline("accept"), given).go()
     };
     run(&[]).await.ok();
-    run(&[("again", "true"), ("pending", "skip")]).await.ok();
+    run(&[("pending", "skip")]).await.ok();
     run(&[("pending", "fail")]).await.ended(13);
+
+    // What has passed is not even looked for.
+    for name in ["upper", "lower"] {
+        let image = format!("127.0.0.1:9/acme/{name}@{}", project::digest('1'));
+        bench.write(&project::file_of(name), project::entry(name, &image));
+    }
+    bench.write("code/Makefile", "test-acceptance:\n\t@true\n");
+    for (again, looks) in [("false", true), ("true", false)] {
+        let ran = run(&[("again", again)]).await.ended(13);
+        let looked = ran.stderr.contains("cannot tell what has passed already");
+        assert_eq!(looked, looks, "{again}: {ran:?}");
+    }
     let none = run(&[("processors", "text/none")]).await.ended(2);
     none.says(&["text/none"]);
     run(&[("repo", "nowhere")])

@@ -202,7 +202,8 @@ async fn a_receipt_that_is_refused_saves_nothing() {
         let proven = Proven::new(host).await;
         proven.accept("").await.0.ok();
         project::commit_all(&proven.bench.repo()).await;
-        let attest = proven.bench.pipeline("attest --from").arg(proven.report());
+        let report = format!("accept={}", proven.report().display());
+        let attest = proven.bench.pipeline("attest --from").arg(report);
         attest.go().await.ok();
         let (ran, runs, _) = proven.accept("").await;
         ran.ok().says(&["1 of 1 processors passed already"]);

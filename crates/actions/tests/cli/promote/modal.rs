@@ -12,7 +12,7 @@ use super::{OPEN, World};
 const SECRET: &str = "sk-very-secret-5f1c";
 const MODAL_TOKEN: &str = "as-tests-0123456789";
 
-async fn modal(environments: &[&str]) -> EmbeddedModal {
+pub(super) async fn modal(environments: &[&str]) -> EmbeddedModal {
     let options = ModalOptions {
         environments: environments.iter().map(|it| it.parse().unwrap()).collect(),
         ..ModalOptions::default()
@@ -21,7 +21,7 @@ async fn modal(environments: &[&str]) -> EmbeddedModal {
     EmbeddedModal::start(options, &never).await.unwrap()
 }
 
-fn asking(run: Run, modal: &EmbeddedModal) -> Run {
+pub(super) fn asking(run: Run, modal: &EmbeddedModal) -> Run {
     run.env("MODAL_SERVER_URL", modal.url())
         .env("MODAL_TOKEN_ID", "ak-tests")
         .env("MODAL_TOKEN_SECRET", MODAL_TOKEN)
@@ -123,5 +123,31 @@ async fn what_a_person_holds_is_not_undone() {
     let note = format!("note: text/upper@1 was held at {short}, and no longer is");
     assert!(ran.stdout.contains(&note), "{}", ran.stdout);
     assert!(!is_held().await);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_cannot_be_ended_is_told_before_anything_moves() {
+    let world = World::new(OPEN).await;
+    let modal = modal(&["dev", "staging"]).await;
+    let release = "--release-hold text/upper@1";
+    // Nothing moves, so that nothing would come to the app either.
+    let ran = asking(world.promote(release), &modal).go().await;
+    ran.ended(2).one_error().says(&[
+        "end the hold of `text/upper@1` in `staging`: nothing moves",
+        "hint: run `pipeline deploy --env staging --release-hold text/upper@1`",
+    ]);
+    world.pin("dev", "upper", "two").await;
+    let ran = world.promote(&format!("{release} --merge")).go().await;
+    ran.ended(2).one_error().says(&[
+        "end the hold of `text/upper@1` in `staging`: Modal cannot be asked",
+        "hint: set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET",
+    ]);
+    // Holds count without the comparison, too.
+    for words in ["--no-parity", "--no-parity --merge"] {
+        let run = world.promote(words).env("MODAL_TOKEN_ID", "ak-tests");
+        run.go().await.ended(16).one_error().hides("ak-tests");
+    }
+    world.is_untouched().await;
     world.stop().await;
 }

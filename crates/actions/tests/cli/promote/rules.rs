@@ -213,7 +213,8 @@ async fn a_bypass_names_who_and_why() {
 
     // What `attest` makes of that report.
     let attest = world.bench.pipeline("attest --env staging --from");
-    let attest = attest.arg(world.bench.path("promote.json"));
+    let report = world.bench.path("promote.json");
+    let attest = attest.arg(format!("promote={}", report.display()));
     attest.go().await.ok();
     let list = |image: &PinnedImage| {
         let run = world.bench.pipeline("receipts").arg(image.to_string());

@@ -95,6 +95,7 @@ impl State {
         let sha: CommitSha = format!("{:040x}", self.commits.len() + 1).parse().unwrap();
         let commit = Commit {
             sha: sha.clone(),
+            tree: sha.to_string(),
             message: message.to_owned(),
             author: person(by),
             committer: person(by),

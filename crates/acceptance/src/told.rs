@@ -1,4 +1,4 @@
-//! What a container says, made fit to be shown.
+//! What a container or a suite says, made fit to be shown.
 
 use process::Redactor;
 use secrecy::SecretString;
@@ -6,19 +6,19 @@ use secrecy::SecretString;
 const LONGEST: usize = 300;
 const LINES: usize = 20;
 
-/// Makes text of an image safe to keep in a report: it may know a credential of this process, as its
+/// Makes text of a program safe to keep in a report: it may know a credential of this process, as
 /// layers may have been built with one, and it may be after whoever reads the log.
-pub(super) struct Told {
+pub(crate) struct Told {
     redactor: Redactor,
 }
 
 impl Told {
     /// Knows the credentials in the environment of this process.
-    pub(super) fn new() -> Self {
-        Self::with(crate::suite::credentials())
+    pub(crate) fn new() -> Self {
+        Self::with(crate::credentials::credentials())
     }
 
-    fn with(secrets: impl IntoIterator<Item = SecretString>) -> Self {
+    pub(crate) fn with(secrets: impl IntoIterator<Item = SecretString>) -> Self {
         let mut redactor = Redactor::new();
         for secret in secrets {
             redactor.add(&secret);
@@ -27,14 +27,19 @@ impl Told {
     }
 
     /// One line, without secrets and control characters, shortened.
-    pub(super) fn line(&self, text: &str) -> String {
+    pub(crate) fn line(&self, text: &str) -> String {
+        self.line_of(text, LONGEST)
+    }
+
+    /// The same with another number of characters.
+    pub(crate) fn line_of(&self, text: &str, longest: usize) -> String {
         let text = self.redactor.apply(text);
         let mut shown: String = text
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
-            .take(LONGEST + 1)
+            .take(longest + 1)
             .collect();
-        if let Some((cut, _)) = shown.char_indices().nth(LONGEST) {
+        if let Some((cut, _)) = shown.char_indices().nth(longest) {
             shown.truncate(cut);
             shown.push('…');
         }
@@ -42,7 +47,7 @@ impl Told {
     }
 
     /// The last lines.
-    pub(super) fn tail(&self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn tail(&self, bytes: &[u8]) -> Vec<String> {
         // As a whole, for secrets of several lines.
         let text = self.redactor.apply(&String::from_utf8_lossy(bytes));
         let lines: Vec<&str> = text
